@@ -1,0 +1,71 @@
+"""The classes of the studies, in their order, and the groups that reports look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+HAL_CLASSES = (
+    "segmented_neutrophil",
+    "eosinophil",
+    "basophil",
+    "lymphocyte",
+    "monocyte",
+    "band_neutrophil",
+    "promyelocyte",
+    "myelocyte",
+    "metamyelocyte",
+    "blast",
+    "plasma_cell",
+    "hairy_cell",
+    "smudge_cell",
+    "erythroblast",
+    "artefact",
+    "giant_thrombocyte",
+    "thrombocyte_aggregation",
+    "reactive_lymphocyte",
+    "abnormal_lymphocyte",
+    "large_thrombocyte",
+)
+"""Study hairy, in the order of its tables."""
+
+PBC_CLASSES = (
+    "basophil",
+    "eosinophil",
+    "erythroblast",
+    "ig",
+    "lymphocyte",
+    "monocyte",
+    "neutrophil",
+    "platelet",
+)
+"""Study pbc: the 8 folders of Acevedo et al. 2020; ``ig`` are immature granulocytes."""
+
+PARTICLE_CLASSES = ("real", "fake")
+"""Study particles: bone-marrow particles."""
+
+LYMPHOCYTE_CLASSES = ("lymphocyte", "reactive_lymphocyte", "abnormal_lymphocyte", "hairy_cell")
+"""The four classes of study hairy's 5x5 confusion matrix; everything else is "other" there."""
+
+CLASS_SETS = {"hal20": HAL_CLASSES, "pbc8": PBC_CLASSES, "particles2": PARTICLE_CLASSES}
+"""Known class sets by name."""
+
+
+def order_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """The distinct labels, in the order of the study they belong to.
+
+    The first of `CLASS_SETS` that holds every label gives the order; labels that no study holds
+    are sorted by name.
+
+    Args:
+        labels: Labels as they stand in a manifest, repeated as they may be.
+    """
+    found = set(labels)
+    for classes in CLASS_SETS.values():
+        if found <= set(classes):
+            return tuple(name for name in classes if name in found)
+    return tuple(sorted(found))
+
+
+def display_name(label: str) -> str:
+    """A label as people read it: ``hairy_cell`` becomes ``hairy cell``."""
+    return label.replace("_", " ")

@@ -1,0 +1,61 @@
+"""Packaging of lab-models: three packages, and extras for the people who need less or more."""
+
+from setuptools import setup
+
+TRAIN = [
+    "tensorflow>=2.21,<2.22",
+    "keras>=3.15,<3.16",
+    "keras-cv==0.9.0",
+    "numpy>=2.0",
+    "opencv-python-headless>=4.10",
+    "pandas>=2.2",
+    "Pillow>=10.0",
+    "rich>=13.0",
+    "scikit-learn>=1.5",
+    "seaborn>=0.13",
+]
+DEVICE = ["ai-edge-litert>=2.0", "numpy>=1.26", "Pillow>=10.0"]
+EXPORT = [
+    "ai-edge-litert>=2.0",
+    "tf_keras>=2.21,<2.22",
+    "tensorflow-model-optimization>=0.8.1",
+    "tf2onnx>=1.17",
+    "onnx>=1.20",
+    "onnxruntime>=1.23",
+]
+DEVELOP = ["hypothesis", "mypy", "pandas-stubs", "pytest", "pytest-timeout", "ruff"]
+
+setup(
+    name="lab-models",
+    version="0.1.0",
+    description="Train, question, compare and ship blood-cell classifiers",
+    python_requires=">=3.9",
+    packages=[
+        "lab_models",
+        "lab_models.backbones",
+        "lab_models.cli",
+        "lab_models.recipes",
+        "lab_models.report",
+        "pipelines",
+        "pipelines.datasets",
+        "pipelines.smear",
+        "tflite",
+        "tflite.runtime",
+    ],
+    # A plain install is the device's own: what the runtime needs and nothing else, so that
+    # the instrument never pulls in TensorFlow. Labs install lab-models[train].
+    install_requires=[],
+    extras_require={
+        "device": DEVICE,
+        "train": TRAIN + EXPORT,
+        "dev": TRAIN + EXPORT + DEVELOP,
+        "extras": ["umap-learn>=0.5"],
+    },
+    package_data={"lab_models.report": ["*.html", "*.css"]},
+    entry_points={
+        "console_scripts": [
+            "lab-models = lab_models.cli:main",
+            "lab-cells = tflite.runtime.__main__:main",
+        ]
+    },
+)

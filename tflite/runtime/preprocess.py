@@ -1,0 +1,152 @@
+"""From an image file to the uint8 array a network takes. The one implementation in the project."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Tuple, Union
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tflite.runtime.contract import InputContract
+from tflite.runtime.errors import ImageError
+
+ImageSource = Union[str, Path, bytes, "np.ndarray"]
+
+# Cells come as crops of at most a few hundred pixels; a whole 1920x1200 field is 2.3 million.
+# Anything far beyond is a mistake or an attack, and must not be decoded into memory.
+MAX_PIXELS = 64_000_000
+LUMINANCE = np.array([0.2989, 0.587, 0.114], np.float32)
+_RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def decode_image(source: ImageSource) -> Image.Image:
+    """Decodes any image to RGB, 8 bits a channel, upright.
+
+    The rule: the EXIF rotation is applied; 16-bit grey keeps its upper 8 bits; palettes are
+    looked up; transparency is laid over white, the colour of an empty bright field; CMYK and
+    other modes are converted by Pillow.
+
+    Args:
+        source: A path, the bytes of a file, or a uint8 array ``(rows, columns)`` or
+            ``(rows, columns, 3)``.
+
+    Returns:
+        A loaded Pillow image of mode RGB.
+
+    Raises:
+        ImageError: If the file is missing, empty, truncated, not an image, or larger than
+            `MAX_PIXELS`; the message names the file.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    name = "the bytes given" if isinstance(source, bytes) else str(source)
+    try:
+        opened = io.BytesIO(source) if isinstance(source, bytes) else source
+        with warnings.catch_warnings():
+            # Our own limit, below, is the stricter one and an error.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(opened) as image:
+                _check_size(image.size, name)
+                image.load()
+                return _to_rgb(image)
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise ImageError(f"No such image file: {name}.") from None
+    except IsADirectoryError:
+        raise ImageError(f"{name} is a folder; an image file was expected.") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"{name} is empty or no image that can be read.") from None
+    except Image.DecompressionBombError:
+        raise ImageError(_too_large(name, "far more")) from None
+    # A damaged file can raise nearly anything from inside a decoder.
+    except Exception as error:
+        raise ImageError(f"{name} is damaged and cannot be decoded: {error}.") from None
+
+
+def _too_large(name: str, size: str) -> str:
+    return f"{name} has {size} pixels; at most {MAX_PIXELS} are decoded. Cut it into cells first."
+
+
+def _check_size(size: Tuple[int, int], name: str) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ImageError(_too_large(name, f"{size[0]}x{size[1]}"))
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
+        raise ImageError(
+            "An image array must be uint8 of shape (rows, columns) or (rows, columns, 3), "
+            f"got {array.dtype} {array.shape}."
+        )
+    if 0 in array.shape:
+        raise ImageError(f"An image array must not be empty, got shape {array.shape}.")
+    return Image.fromarray(np.ascontiguousarray(array)).convert("RGB")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        # Pillow's own conversion clips 16 bits at 255 and makes such images white.
+        grey = np.asarray(image).astype(np.int64) >> 8 if image.mode != "F" else np.asarray(image)
+        return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        return Image.alpha_composite(ground, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def crop_box(
+    size: Tuple[int, int], contract: InputContract
+) -> Tuple[float, float, float, float]:
+    """The centred crop of an image, in pixels: left, top, right, bottom.
+
+    Args:
+        size: Width and height of the image.
+        contract: Gives aspect ratio and the fraction kept.
+    """
+    width, height = size
+    scale = contract.crop * min(width / contract.width, height / contract.height)
+    half_width, half_height = scale * contract.width / 2, scale * contract.height / 2
+    return (
+        max(0.0, width / 2 - half_width),
+        max(0.0, height / 2 - half_height),
+        min(float(width), width / 2 + half_width),
+        min(float(height), height / 2 + half_height),
+    )
+
+
+def prepare_image(source: ImageSource, contract: InputContract) -> np.ndarray:
+    """The array that a network with this contract takes for one image.
+
+    Args:
+        source: A path, the bytes of a file, or a uint8 array.
+        contract: The network's input contract.
+
+    Returns:
+        uint8 array ``(height, width, 3)``, values 0..255.
+
+    Raises:
+        ImageError: If the image cannot be decoded (see `decode_image`).
+    """
+    image = decode_image(source)
+    resized = image.resize(
+        (contract.width, contract.height),
+        _RESAMPLING[contract.interpolation],
+        box=crop_box(image.size, contract),
+    )
+    array = np.asarray(resized)
+    if contract.colour == "luminance":
+        grey = np.rint(array.astype(np.float32) @ LUMINANCE).astype(np.uint8)
+        array = np.repeat(grey[..., None], 3, axis=2)
+    return np.ascontiguousarray(array)
