@@ -1,0 +1,285 @@
+"""Batches for training and evaluation, as `tf.data` datasets.
+
+The order of stages, and why:
+
+1. **Number of the batch.** A training dataset is a plain count of steps; everything else follows
+   from (seed, step). There is no shuffle buffer and no generator with a state, so a resumed run
+   starts its count at a later step and gets what the unbroken run would have got.
+2. **Rows.** The epoch's order is a permutation of all rows drawn from (seed, epoch): a perfect
+   shuffle over the whole set, which no buffer of images could afford.
+3. **Decoding, once.** Decoding and shrinking a JPEG is the dearest step and has no randomness in
+   it, so its result is kept: uint8 at network size, before augmentation (after it, every epoch
+   would look the same; as float32 it would take four times the memory). Sets that do not fit are
+   decoded on the fly in threads.
+4. **Augmentation of whole batches**, on uint8, in OpenCV: one call per batch keeps the overhead
+   of leaving the graph small, and OpenCV and Pillow let other threads run meanwhile. Several
+   batches are worked on at a time; they come out in order.
+5. **RandAugment, then CutMix or MixUp**, on float32, in the graph. CutMix comes last because it
+   pastes images together: warping after it would bend the pasted border out of its label's share.
+6. **Prefetch**, so that the next batches are made while the network trains on this one.
+
+OpenCV's own threads are left alone: that setting belongs to the whole process. Its share here is
+small, since each image is small and batches run side by side anyway.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines import draws
+from pipelines.augment import augment_images
+from pipelines.augment_settings import AugmentSettings
+from pipelines.balanced_sampling import check_sampling, epoch_rows
+from pipelines.image_cache import ImageCache
+from tflite.runtime.contract import InputContract
+from tflite.runtime.errors import LabError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from pipelines.manifest import Manifest
+
+
+def steps_per_epoch(number_of_rows: int, batch_size: int) -> int:
+    """Whole batches in an epoch; the rest is left out, another rest in each epoch.
+
+    Raises:
+        LabError: If there is not even one.
+    """
+    if batch_size < 1:
+        raise LabError(f"batch_size must be at least 1, got {batch_size}.")
+    if number_of_rows < batch_size:
+        raise LabError(
+            f"There are {number_of_rows} training images, fewer than one batch of {batch_size}. "
+            "Set a smaller batch_size or add images."
+        )
+    return number_of_rows // batch_size
+
+
+class _TrainingBatches:
+    """Makes the batch of any step; holds nothing that changes from one step to the next."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        rows: np.ndarray,
+        cache: ImageCache,
+        augment: AugmentSettings,
+        batch_size: int,
+        seed: int,
+        class_weights: np.ndarray,
+        sampling: str,
+    ) -> None:
+        self._rows = rows
+        self._label_ids = np.asarray(manifest.label_ids)
+        self._cache = cache
+        self._augment = augment
+        self._batch_size = batch_size
+        self._seed = seed
+        self._class_weights = class_weights
+        self._sampling = sampling
+        self.steps = steps_per_epoch(len(rows), batch_size)
+        # Batches of two neighbouring epochs may be in the making at a time.
+        self._order = lru_cache(maxsize=2)(self._order_of)
+
+    def _order_of(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = self._label_ids[self._rows]
+        return epoch_rows(self._rows, labels, self._sampling, self._seed, epoch)
+
+    def make(self, step: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Image, label, weight, index, and the keys of the layers that follow."""
+        epoch, batch = divmod(int(step), self.steps)
+        part = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
+        rows, copies = (values[part] for values in self._order(epoch))
+        images = augment_images(
+            self._cache.get(rows), self._augment, self._seed, epoch, rows, copies
+        )
+        ids = self._label_ids[rows]
+        labels = np.eye(len(self._class_weights), dtype=np.float32)[ids]
+        return images, labels, self._class_weights[ids], rows
+
+
+def make_for_train(
+    manifest: Manifest,
+    rows: np.ndarray,
+    contract: InputContract,
+    augment: AugmentSettings,
+    batch_size: int,
+    seed: int,
+    *,
+    start_epoch: int = 0,
+    class_weights: np.ndarray | None = None,
+    sampling: str = "natural",
+    cache: ImageCache | None = None,
+    cache_megabytes: float = 4096,
+    workers: int | None = None,
+) -> tf.data.Dataset:
+    """An endless stream of training batches, epoch after epoch.
+
+    Each epoch has `steps_per_epoch` batches. The stream of ``start_epoch=k`` is exactly what the
+    stream of ``start_epoch=0`` yields from epoch k on.
+
+    Args:
+        manifest: The table of images.
+        rows: Row numbers to train on, int64 ``(n,)``.
+        contract: What the network takes.
+        augment: What to do to each image.
+        batch_size: Images per batch.
+        seed: Seed of the run, 0..2**63-1.
+        start_epoch: Number of the first epoch, from 0.
+        class_weights: Weight of each class, ``(classes,)``; ones if None.
+        sampling: ``natural`` (each row once per epoch) or ``balanced`` (each class alike).
+        cache: Decoded images, to share between datasets; must hold `rows`. Made and filled here
+            if None.
+        cache_megabytes: The most memory for decoded images if `cache` is None.
+        workers: Threads that decode images; as many as there are processors if None.
+
+    Returns:
+        Dataset of dicts: ``image`` float32 ``(batch, height, width, 3)`` in 0..255, ``label``
+        float32 ``(batch, classes)`` that sums to 1 (soft after CutMix and MixUp), ``weight``
+        float32 ``(batch,)``, ``index`` int64 ``(batch,)``, the row in the manifest.
+
+    Raises:
+        LabError: If there are too few rows for a batch, or an argument is out of range.
+        ImageError: If an image cannot be read while the cache is filled.
+    """
+    rows = np.asarray(rows, np.int64)
+    check_sampling(sampling)
+    weights = _check_class_weights(class_weights, manifest)
+    if augment.needs_keras_cv:
+        raise LabError("RandAugment, CutMix and MixUp are not built in yet.")
+    if start_epoch < 0:
+        raise LabError(f"start_epoch must not be negative, got {start_epoch}.")
+    steps = steps_per_epoch(len(rows), batch_size)
+    if cache is None:
+        cache = ImageCache(manifest, rows, contract, cache_megabytes, workers)
+    cache.fill()
+    batches = _TrainingBatches(
+        manifest, rows, cache, augment, batch_size, draws.check_seed(seed), weights, sampling
+    )
+    dataset = _count_from(start_epoch * steps)
+    return _map_to_batches(dataset, batches.make, contract, batch_size, len(weights))
+
+
+def _check_class_weights(weights: np.ndarray | None, manifest: Manifest) -> np.ndarray:
+    count = len(manifest.classes)
+    result = np.ones(count) if weights is None else np.asarray(weights)
+    if result.shape != (count,) or not np.isfinite(result).all() or (result < 0).any():
+        raise LabError(
+            f"class_weights must be {count} finite numbers that are not negative, "
+            f"one for each of {list(manifest.classes)}, got {result}."
+        )
+    return result.astype(np.float32)
+
+
+def _count_from(start: int) -> tf.data.Dataset:
+    import tensorflow as tf
+
+    return tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+
+
+def _map_to_batches(
+    dataset: tf.data.Dataset,
+    make: Any,
+    contract: InputContract,
+    batch_size: int,
+    number_of_classes: int,
+) -> tf.data.Dataset:
+    import tensorflow as tf
+
+    def batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        types = (tf.float32, tf.float32, tf.float32, tf.int64)
+        image, label, weight, index = tf.numpy_function(make, [step], types, stateful=False)
+        return {
+            "image": tf.ensure_shape(image, (batch_size, *contract.shape)),
+            "label": tf.ensure_shape(label, (batch_size, number_of_classes)),
+            "weight": tf.ensure_shape(weight, (batch_size,)),
+            "index": tf.ensure_shape(index, (batch_size,)),
+        }
+
+    mapped = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return mapped.prefetch(tf.data.AUTOTUNE)
+
+
+def make_for_eval(
+    manifest: Manifest,
+    rows: np.ndarray,
+    contract: InputContract,
+    batch_size: int,
+    *,
+    cache: ImageCache | None = None,
+    cache_megabytes: float = 1024,
+    workers: int | None = None,
+) -> tf.data.Dataset:
+    """Every row exactly once, in the order given, not augmented.
+
+    Args:
+        manifest: The table of images.
+        rows: Row numbers, int64 ``(n,)``.
+        contract: What the network takes.
+        batch_size: Images per batch; the last one may be smaller.
+        cache: Decoded images, to share between datasets; must hold `rows`. Made here if None and
+            filled during the first pass.
+        cache_megabytes: The most memory for decoded images if `cache` is None.
+        workers: Threads that decode images; as many as there are processors if None.
+
+    Returns:
+        Dataset of known length of dicts: ``image`` uint8 ``(batch, height, width, 3)``,
+        ``label`` int32 ``(batch,)``, ``weight`` float32 ``(batch,)``, all 1, ``index`` int64
+        ``(batch,)``, the row in the manifest.
+
+    Raises:
+        LabError: If there are no rows or the batch size is below 1.
+    """
+    import tensorflow as tf
+
+    rows = np.asarray(rows, np.int64)
+    if not len(rows) or batch_size < 1:
+        raise LabError(
+            f"Evaluation needs at least one image and a batch_size of at least 1, "
+            f"got {len(rows)} images and batch_size {batch_size}."
+        )
+    images = cache or ImageCache(manifest, rows, contract, cache_megabytes, workers)
+    label_ids = np.asarray(manifest.label_ids, np.int32)
+
+    def make(step: np.ndarray) -> tuple[np.ndarray, ...]:
+        part = rows[int(step) * batch_size : (int(step) + 1) * batch_size]
+        return images.get(part), label_ids[part], np.ones(len(part), np.float32), part
+
+    def batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        types = (tf.uint8, tf.int32, tf.float32, tf.int64)
+        image, label, weight, index = tf.numpy_function(make, [step], types, stateful=False)
+        return {
+            "image": tf.ensure_shape(image, (None, *contract.shape)),
+            "label": tf.ensure_shape(label, (None,)),
+            "weight": tf.ensure_shape(weight, (None,)),
+            "index": tf.ensure_shape(index, (None,)),
+        }
+
+    steps = tf.data.Dataset.range(-(-len(rows) // batch_size))
+    mapped = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return mapped.prefetch(tf.data.AUTOTUNE)
+
+
+def for_fit(dataset: tf.data.Dataset, number_of_classes: int) -> tf.data.Dataset:
+    """Batches as `keras.Model.fit` takes them, from either kind of dataset.
+
+    Args:
+        dataset: Of `make_for_train` or `make_for_eval`.
+        number_of_classes: Classes of the manifest.
+
+    Returns:
+        Dataset of (image float32, label float32 ``(batch, classes)``, weight float32).
+    """
+    import tensorflow as tf
+
+    def convert(element: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        label = element["label"]
+        if label.shape.rank == 1:
+            label = tf.one_hot(label, number_of_classes, dtype=tf.float32)
+        return tf.cast(element["image"], tf.float32), label, element["weight"]
+
+    return dataset.map(convert, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
