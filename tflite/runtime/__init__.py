@@ -1,0 +1,1 @@
+"""Runs bundles. Needs the interpreter, numpy and Pillow, and imports nothing else."""

@@ -104,4 +104,7 @@ class InputContract:
                 f"An input contract has exactly the fields {sorted(known)}; "
                 f"missing or unknown here: {wrong}."
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: Dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**plain)

@@ -106,9 +106,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def crop_box(
-    size: Tuple[int, int], contract: InputContract
-) -> Tuple[float, float, float, float]:
+def crop_box(size: Tuple[int, int], contract: InputContract) -> Tuple[float, float, float, float]:
     """The centred crop of an image, in pixels: left, top, right, bottom.
 
     Args:

@@ -1,0 +1,129 @@
+"""The sidecar: everything a device has to know about a ``.tflite`` file, as one JSON document."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Dict, Mapping, Tuple
+
+from tflite.runtime.contract import InputContract
+from tflite.runtime.errors import BundleError, LabError
+from tflite.runtime.quantize import TensorQuantization
+
+FORMAT_VERSION = 1
+
+
+def sha256(content: bytes) -> str:
+    """The SHA-256 of some bytes, 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def labels_text(labels: Tuple[str, ...]) -> str:
+    """The labels file: one label a line, UTF-8, in the order of the model's scores."""
+    return "".join(f"{label}\n" for label in labels)
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What stands in the JSON inside and beside a ``.tflite`` file.
+
+    Args:
+        input: Size, colour, crop and scaling of the images the model takes.
+        input_quantization: Of the model's input tensor; real values are pixel values 0..255.
+        output_quantization: Of the model's output tensor; real values are softmax scores 0..1.
+        labels: Class names in the order of the scores.
+        model_sha256: SHA-256 of the plain model: the first `model_bytes` bytes of the
+            ``.tflite`` file, before the appended zip (which holds this very document and so
+            cannot be part of it).
+        model_bytes: Length of that plain model.
+        labels_sha256: SHA-256 of the labels file (see `labels_text`).
+        quantization_recipe: Name of the quantisation recipe, such as ``int8_full``.
+        recipe: Name of the training recipe, or ``""``.
+        versions: Package name to version, of the software that converted.
+        git_commit: Commit of the code that converted, or ``""`` where it is not known.
+        created: Time of the export, ISO 8601 with offset.
+        calibration: How the ranges of activations were found: number of images, per class.
+        metrics: Figures of the trained model, by name.
+        parity: Figures of this file against the Keras model, by name.
+        intended_use: What the model is for and what it is not for, in words.
+        format_version: Of this document.
+    """
+
+    input: InputContract
+    input_quantization: TensorQuantization
+    output_quantization: TensorQuantization
+    labels: Tuple[str, ...]
+    model_sha256: str
+    model_bytes: int
+    labels_sha256: str
+    quantization_recipe: str
+    recipe: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    git_commit: str = ""
+    created: str = ""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    parity: Mapping[str, Any] = field(default_factory=dict)
+    intended_use: str = ""
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise BundleError(
+                f"A sidecar needs at least two labels, all different, got {list(self.labels)}."
+            )
+        if any(not label.strip() or "\n" in label or "\r" in label for label in self.labels):
+            raise BundleError(
+                f"A label is one line of text and not empty, got {list(self.labels)}."
+            )
+
+    def to_json(self) -> str:
+        """The JSON document, fields in a fixed order, indented."""
+        values = asdict(self)
+        values["input"] = self.input.to_dict()
+        values = {"format_version": values.pop("format_version"), **values}
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_sidecar(text: str, name: str) -> Sidecar:
+    """The sidecar that a JSON document describes.
+
+    Args:
+        text: The JSON document.
+        name: Where it comes from, for messages.
+
+    Raises:
+        BundleError: If it is no JSON, of another format version, or a field is missing, unknown
+            or out of range.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise BundleError(f"{name} is not valid JSON: {error}. Export the bundle anew.") from None
+    if not isinstance(values, dict):
+        raise BundleError(f"{name} must hold a JSON object, got {type(values).__name__}.")
+    version = values.get("format_version")
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"{name} has format version {version!r}; this runtime reads {FORMAT_VERSION}. "
+            "Export the bundle anew, or install the lab-models version that wrote it."
+        )
+    wrong = sorted({f.name for f in fields(Sidecar)}.symmetric_difference(values))
+    if wrong:
+        raise BundleError(f"{name} has missing or unknown fields: {wrong}. Export the bundle anew.")
+    return _from_values(values, name)
+
+
+def _from_values(values: Dict[str, Any], name: str) -> Sidecar:
+    try:
+        converted = {
+            "input": InputContract.from_dict(values["input"]),
+            "input_quantization": TensorQuantization(**values["input_quantization"]),
+            "output_quantization": TensorQuantization(**values["output_quantization"]),
+            "labels": tuple(str(label) for label in values["labels"]),
+            "model_bytes": int(values["model_bytes"]),
+        }
+        return Sidecar(**{**values, **converted})
+    except (LabError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"{name} does not describe a model: {error}") from None
