@@ -1,0 +1,73 @@
+"""The classifier: a backbone, pooled features, dropout, and a softmax over the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab_models.backbones import build_backbone
+from tflite.runtime.contract import InputContract
+
+if TYPE_CHECKING:
+    import keras
+
+FEATURES = "pooled_features"
+PREDICTIONS = "predictions"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier and its parts, which share their weights.
+
+    Args:
+        model: Functional, pixel values ``(batch, height, width, 3)`` in 0..255 to class scores
+            ``(batch, classes)``, float32, each row summing to 1.
+        encoder: The same input to the pooled features ``(batch, features)``, not normalised.
+        backbone_layers: Names of the layers that phases freeze and train.
+    """
+
+    model: keras.Model
+    encoder: keras.Model
+    backbone_layers: tuple[str, ...]
+
+
+def build_classifier(
+    backbone: str,
+    contract: InputContract,
+    classes: Sequence[str],
+    dropout: float = 0.2,
+    weights: str = "random",
+) -> Classifier:
+    """Builds the classifier of studies hairy (HAL-T) and an2dl.
+
+    Image, rescale, backbone, global average pooling, dropout, dense, softmax. At 256 px with
+    Xception and 20 classes it has 20,902,460 parameters, of which the encoder 20,861,480.
+
+    Args:
+        backbone: A name of `lab_models.backbones.list_backbones`.
+        contract: The input contract, from the same backbone.
+        classes: Class names, in the order of the scores.
+        dropout: Share of the pooled features dropped in training.
+        weights: Of the backbone; see `lab_models.backbones.build_backbone`.
+
+    Raises:
+        LabError: If the backbone or the weights cannot be had.
+        ValueError: If there are fewer than two classes.
+    """
+    import keras
+    from keras import layers
+
+    if len(classes) < 2:
+        raise ValueError(f"A classifier needs at least two classes, got {list(classes)}.")
+    body = build_backbone(backbone, contract, weights)
+    features = layers.GlobalAveragePooling2D(name=FEATURES)(body.model.output)
+    x = layers.Dropout(dropout, name="dropout")(features)
+    # float32 whatever the policy: a softmax in half precision loses the small scores.
+    scores = layers.Dense(len(classes), activation="softmax", dtype="float32", name=PREDICTIONS)(x)
+    name = f"{backbone}_classifier"
+    return Classifier(
+        keras.Model(body.model.input, scores, name=name),
+        keras.Model(body.model.input, features, name=f"{backbone}_encoder"),
+        body.layers,
+    )

@@ -1,0 +1,16 @@
+"""HAL-T3002: hairy cells by transfer learning (study hairy).
+
+Purpose: 20 classes of white blood cells with Xception from ImageNet weights; cross-entropy,
+6 epochs of the dense layer, then 5 of everything, batch 25.
+
+Command: make train-hairy RECIPE=hal_t3002 SCALE=full DATA=<your images>
+
+Expected: test accuracy 0.8821 on the study's own images (one run there); not run here at full scale.
+At demo scale on synthetic smears: see the table in README.md.
+
+Time and hardware: full scale needs a GPU of 11 GB (hours); demo scale minutes on 2 CPU cores.
+"""
+
+from lab_models.recipes.hal import transfer_recipe
+
+RECIPE = transfer_recipe("hal_t3002", top_epochs=6, tuning_epochs=5, batch_size=25)

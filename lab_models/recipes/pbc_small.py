@@ -1,0 +1,14 @@
+"""PBC-SMALL: eight classes from 2100 real images, from scratch (study pbc).
+
+Purpose: see `lab_models.recipes.pbc`.
+
+Command: make train-hairy RECIPE=pbc_small SCALE=full DATA=<folder of the PBC images>
+
+Expected: TO BE MEASURED
+
+Time and hardware: TO BE MEASURED
+"""
+
+from lab_models.recipes.pbc import scratch_recipe
+
+RECIPE = scratch_recipe("small", epochs=50, batch_size=32, learning_rate=0.002)

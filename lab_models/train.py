@@ -1,0 +1,340 @@
+"""From a recipe and a data set to a finished run."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lab_models.environment import describe_environment
+from lab_models.recipes import Recipe, differences, get_recipe
+from lab_models.runs import RunDirectory, RunError, new_run, read_json, write_json
+from pipelines.class_weights import class_weights
+from pipelines.datasets import open_dataset
+from pipelines.image_cache import ImageCache
+from pipelines.input_pipeline import for_fit, make_for_eval, make_for_train, steps_per_epoch
+from pipelines.labels import order_classes
+from pipelines.manifest import Manifest, make_manifest, read_manifest, write_manifest
+from pipelines.quarantine import split_off_unreadable, write_quarantine
+from pipelines.smear import write_smears
+from pipelines.split import describe_split, split_manifest
+from tflite.runtime.contract import InputContract
+from tflite.runtime.errors import LabError
+from tflite.runtime.files import whole_file
+
+if TYPE_CHECKING:
+    import keras
+
+    from lab_models.classifier import Classifier
+    from lab_models.phases import TrainingData
+
+Say = Callable[[str], None]
+HELD_BACK = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set that is ready to be trained on.
+
+    Args:
+        manifest: With the split; its classes are the network's.
+        contract: The network's input contract.
+        cache: Decoded images.
+    """
+
+    manifest: Manifest
+    contract: InputContract
+    cache: ImageCache
+
+
+def start_run(
+    recipe: Recipe,
+    data: Path | None,
+    runs_folder: Path,
+    *,
+    smears_folder: Path = Path("data"),
+    say: Say = print,
+) -> RunDirectory:
+    """Reads and splits the data, and lays down a run directory that `go_on` can train.
+
+    Args:
+        recipe: What to train.
+        data: Any data set that `pipelines.datasets` reads; None draws synthetic smears.
+        runs_folder: Usually ``runs``.
+        smears_folder: Where synthetic smears are kept for the next run.
+        say: Takes one line of progress at a time.
+
+    Raises:
+        LabError: If the recipe or the data are not fit to train; nothing is left behind.
+    """
+    started = time.perf_counter()
+    folder = data or _draw_smears(recipe, smears_folder, say)
+    manifest, quarantine = split_off_unreadable(_read(recipe, folder))
+    say(f"read {len(manifest):,} images in {len(manifest.classes)} classes from {folder}")
+    if len(quarantine):
+        say(f"{len(quarantine)} files cannot be read and are left out; see quarantine.csv")
+    settings = dataclasses.replace(recipe.data.split, seed=recipe.seed)
+    manifest = split_manifest(manifest, settings)
+    statement = describe_split(manifest, settings)
+    say(statement)
+    _check_counts(manifest, recipe)
+    contract = _contract(recipe)
+    run = new_run(runs_folder, recipe.name)
+    write_json(run.contract_json, {"classes": manifest.classes, "input": contract.to_dict()})
+    write_manifest(manifest, run.manifest)
+    write_quarantine(quarantine, run.quarantine)
+    _write_environment(run, recipe, manifest, statement, time.perf_counter() - started)
+    # Last, because a directory with a recipe counts as a run that can go on.
+    write_json(run.recipe_json, recipe.to_dict())
+    return run
+
+
+def go_on(
+    run: RunDirectory, *, callbacks: tuple[keras.callbacks.Callback, ...] = (), say: Say = print
+) -> dict[str, Any]:
+    """Trains a run from wherever it stands to its report.
+
+    Args:
+        run: From `start_run`, stopped at any time since.
+        callbacks: Further Keras callbacks.
+        say: Takes one line of progress at a time.
+
+    Returns:
+        The metrics of the report.
+
+    Raises:
+        LabError: If the run's files or images are missing, or the training diverges.
+    """
+    import keras
+
+    from lab_models.evaluate import finish_report
+    from lab_models.phases import run_phases
+    from lab_models.progress import Progress
+
+    recipe = load_recipe(run)
+    if run.finished.exists():
+        raise RunError(f"The run {run.path} is finished already; see {run.report}.")
+    started = time.perf_counter()
+    prepared = _prepare(run, recipe)
+    keras.utils.set_random_seed(recipe.seed)
+    classifier = _build(recipe, prepared)
+    epochs = sum(phase.epochs for phase in recipe.phases)
+    say(
+        f"{recipe.name}: {recipe.backbone} at {prepared.contract.height} x "
+        f"{prepared.contract.width} px, {classifier.model.count_params():,} parameters, "
+        f"at most {epochs} epochs"
+    )
+    training = _training_data(recipe, prepared)
+    progress = Progress(epochs, done_epochs=_epochs_done(run))
+    run_phases(classifier, recipe.phases, training, run, (progress, *callbacks))
+    _save_results(run, classifier, prepared, recipe)
+    metrics = finish_report(run)
+    _add_duration(run, "training_seconds", time.perf_counter() - started)
+    run.finished.touch()
+    return metrics
+
+
+def load_recipe(run: RunDirectory) -> Recipe:
+    """The recipe that a run was started with.
+
+    Raises:
+        LabError: If it is missing or was altered beyond reading.
+    """
+    return Recipe.from_dict(read_json(run.require(run.recipe_json)))
+
+
+def _draw_smears(recipe: Recipe, folder: Path, say: Say) -> Path:
+    smears = recipe.data.smears
+    root = folder / f"smears_{smears.images}_{smears.size}px_{smears.seed}"
+    say(f"synthetic smears: {smears.images:,} images of {smears.size} px in {root}")
+    write_smears(root, smears)
+    return root
+
+
+def _read(recipe: Recipe, folder: Path) -> Manifest:
+    options: dict[str, Any] = {"subset": recipe.data.subset} if recipe.data.subset else {}
+    manifest = open_dataset(folder, **options)
+    if recipe.data.sources:
+        known = sorted(set(manifest.table["source"]))
+        missing = [s for s in recipe.data.sources if s not in known]
+        if missing:
+            raise LabError(f"The data has no sources {missing}; there are: {known}.")
+        keep = manifest.table["source"].isin(recipe.data.sources)
+        table = manifest.table[keep].reset_index(drop=True)
+        manifest = make_manifest(table, manifest.root, order_classes(table["label"]))
+    if recipe.data.classes:
+        manifest = make_manifest(manifest.table, manifest.root, recipe.data.classes)
+    return manifest
+
+
+def _check_counts(manifest: Manifest, recipe: Recipe) -> None:
+    if len(manifest.classes) < 2:
+        raise LabError(
+            f"The data holds the single class {list(manifest.classes)}; a classifier needs two. "
+            "Is the folder one level too deep?"
+        )
+    steps_per_epoch(len(manifest.rows("train")), recipe.batch_size)
+
+
+def _contract(recipe: Recipe) -> InputContract:
+    from lab_models.backbones import backbone_spec
+
+    return backbone_spec(recipe.backbone).contract(**dataclasses.asdict(recipe.input))
+
+
+def _write_environment(
+    run: RunDirectory, recipe: Recipe, manifest: Manifest, statement: str, seconds: float
+) -> None:
+    changes = differences(recipe, get_recipe(recipe.name))
+    write_json(
+        run.environment,
+        {
+            **describe_environment(),
+            "data_root": str(manifest.root.resolve()),
+            "split_statement": statement,
+            "seed": recipe.seed,
+            "changes": {k: {"recipe": a, "run": b} for k, (a, b) in changes.items()},
+            "durations": {"data_seconds": round(seconds, 1)},
+        },
+    )
+
+
+def _add_duration(run: RunDirectory, name: str, seconds: float) -> None:
+    environment = read_json(run.environment)
+    durations = environment["durations"]
+    # A resumed run adds to what was spent before.
+    durations[name] = round(durations.get(name, 0.0) + seconds, 1)
+    write_json(run.environment, environment)
+
+
+def _prepare(run: RunDirectory, recipe: Recipe) -> Prepared:
+    root = Path(read_json(run.require(run.environment))["data_root"])
+    if not root.is_dir():
+        raise RunError(f"The images of {run.path} are no longer at {root}; put them back.")
+    manifest = read_manifest(run.require(run.manifest), classes=run.classes, root=root)
+    cache = ImageCache(manifest, run.contract, recipe.data.cache_megabytes)
+    return Prepared(manifest, run.contract, cache)
+
+
+def _build(recipe: Recipe, prepared: Prepared) -> Classifier:
+    from lab_models.classifier import build_classifier
+
+    with _precision(recipe.precision):
+        return build_classifier(
+            recipe.backbone,
+            prepared.contract,
+            prepared.manifest.classes,
+            recipe.dropout,
+            recipe.weights,
+        )
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Builds layers under a dtype policy and puts the old one back.
+
+    Keras reads the policy when a layer is made; ``keras.applications`` offers no other way.
+    """
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _training_data(recipe: Recipe, prepared: Prepared) -> TrainingData:
+    from lab_models.phases import TrainingData
+
+    manifest, cache = prepared.manifest, prepared.cache
+    rows, held_back = manifest.rows("train"), manifest.rows("validation")
+    counts = np.bincount(manifest.label_ids[rows], minlength=len(manifest.classes))
+    weights = class_weights(counts, recipe.data.class_weights, recipe.data.effective_beta)
+
+    def batches_from(epoch: int) -> Any:
+        batches = make_for_train(
+            manifest,
+            rows,
+            prepared.contract,
+            recipe.augment,
+            recipe.batch_size,
+            recipe.seed,
+            start_epoch=epoch,
+            class_weights=weights,
+            sampling=recipe.data.sampling,
+            cache=cache,
+        )
+        return for_fit(batches, len(manifest.classes))
+
+    validation = None
+    if len(held_back):
+        batches = make_for_eval(
+            manifest, held_back, prepared.contract, recipe.batch_size, cache=cache
+        )
+        validation = for_fit(batches, len(manifest.classes))
+    return TrainingData(batches_from, steps_per_epoch(len(rows), recipe.batch_size), validation)
+
+
+def _epochs_done(run: RunDirectory) -> int:
+    from lab_models.checkpoint import load_state
+
+    path = run.checkpoints / "state.npz"
+    return len(load_state(path).history) if path.exists() else 0
+
+
+def _save_results(
+    run: RunDirectory, classifier: Classifier, prepared: Prepared, recipe: Recipe
+) -> None:
+    from lab_models.predict import predict_rows
+
+    for model, path in ((classifier.model, run.model), (classifier.encoder, run.encoder)):
+        with whole_file(path) as temporary:
+            model.save(temporary)
+    manifest = prepared.manifest
+    rows = np.concatenate([manifest.rows(split) for split in HELD_BACK])
+    if not len(rows):
+        raise LabError("There are no validation and no test images; nothing can be evaluated.")
+    table, features = predict_rows(
+        classifier.model,
+        classifier.encoder,
+        manifest,
+        rows,
+        prepared.contract,
+        manifest.classes,
+        recipe.batch_size,
+        prepared.cache,
+    )
+    with whole_file(run.predictions) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.7g")
+    with whole_file(run.features) as temporary, temporary.open("wb") as file:
+        np.savez(file, index=rows, features=features)
+
+
+def train(
+    recipe: Recipe,
+    data: Path | None,
+    runs_folder: Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    say: Say = print,
+) -> RunDirectory:
+    """Starts a run and trains it to its report (see `start_run` and `go_on`).
+
+    Args:
+        recipe: What to train.
+        data: A data set on disk; None draws synthetic smears.
+        runs_folder: Usually ``runs``.
+        changes: Dotted field names and values that differ from the recipe.
+        say: Takes one line of progress at a time.
+    """
+    run = start_run(recipe.changed(changes or {}), data, runs_folder, say=say)
+    go_on(run, say=say)
+    return run
