@@ -46,7 +46,7 @@ $(READY): .requirements.txt setup.py
 	$(PYTHON) -m venv .venv && .venv/bin/pip install -q -r .requirements.txt && .venv/bin/pip install -q --no-deps --no-build-isolation -e . && touch $@
 
 $(DEVICE): .requirements.txt setup.py
-	$(PYTHON) -m venv .venv-device && .venv-device/bin/pip install -q -c .requirements.txt setuptools pytest pytest-timeout && .venv-device/bin/pip install -q -c .requirements.txt --no-build-isolation -e .[device] && touch $@
+	$(PYTHON) -m venv .venv-device && .venv-device/bin/pip install -q -c .requirements.txt setuptools wheel pytest pytest-timeout && .venv-device/bin/pip install -q -c .requirements.txt --no-build-isolation -e .[device] && touch $@
 
 .PHONY: help setup train-hairy tflite test test-slow test-device lint types format bench clean
 .DEFAULT_GOAL := help
