@@ -25,7 +25,7 @@ small, since each image is small and batches run side by side anyway.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from pipelines.augment import augment_images
 from pipelines.augment_settings import AugmentSettings
 from pipelines.balanced_sampling import check_sampling, epoch_rows
 from pipelines.image_cache import ImageCache
+from pipelines.keras_cv_layers import layer_keys, make_mix, make_rand_augment, mix_draw
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import LabError
 
@@ -85,12 +86,32 @@ class _TrainingBatches:
         # Batches of two neighbouring epochs may be in the making at a time.
         self._order = lru_cache(maxsize=2)(self._order_of)
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Types of what `make` gives."""
+        return ("float32", "float32", "float32", "int64", "int64", "int32", "int64")
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of what `make` gives."""
+        count = self._batch_size
+        labels = (count, len(self._class_weights))
+        return (
+            (count, *self._cache.contract.shape),
+            labels,
+            (count,),
+            (count,),
+            (count, 2),
+            (),
+            (2,),
+        )
+
     def _order_of(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         labels = self._label_ids[self._rows]
         return epoch_rows(self._rows, labels, self._sampling, self._seed, epoch)
 
     def make(self, step: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Image, label, weight, index, and the keys of the layers that follow."""
+        """Image, label, weight, index of one step, and the keys of KerasCV's layers."""
         epoch, batch = divmod(int(step), self.steps)
         part = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
         rows, copies = (values[part] for values in self._order(epoch))
@@ -99,7 +120,17 @@ class _TrainingBatches:
         )
         ids = self._label_ids[rows]
         labels = np.eye(len(self._class_weights), dtype=np.float32)[ids]
-        return images, labels, self._class_weights[ids], rows
+        keys = layer_keys(self._seed, epoch, rows, copies)
+        choice, mix_key = mix_draw(self._augment, self._seed, epoch, batch)
+        return (
+            images,
+            labels,
+            self._class_weights[ids],
+            rows,
+            keys,
+            np.array(choice, np.int32),
+            mix_key,
+        )
 
 
 def make_for_train(
@@ -149,8 +180,6 @@ def make_for_train(
     rows = np.asarray(rows, np.int64)
     check_sampling(sampling)
     weights = _check_class_weights(class_weights, manifest)
-    if augment.needs_keras_cv:
-        raise LabError("RandAugment, CutMix and MixUp are not built in yet.")
     if start_epoch < 0:
         raise LabError(f"start_epoch must not be negative, got {start_epoch}.")
     steps = steps_per_epoch(len(rows), batch_size)
@@ -160,8 +189,7 @@ def make_for_train(
     batches = _TrainingBatches(
         manifest, rows, cache, augment, batch_size, draws.check_seed(seed), weights, sampling
     )
-    dataset = _count_from(start_epoch * steps)
-    return _map_to_batches(dataset, batches.make, contract, batch_size, len(weights))
+    return _training_dataset(batches, start_epoch * steps, augment)
 
 
 def _check_class_weights(weights: np.ndarray | None, manifest: Manifest) -> np.ndarray:
@@ -175,32 +203,27 @@ def _check_class_weights(weights: np.ndarray | None, manifest: Manifest) -> np.n
     return result.astype(np.float32)
 
 
-def _count_from(start: int) -> tf.data.Dataset:
-    import tensorflow as tf
-
-    return tf.data.Dataset.range(start, np.iinfo(np.int64).max)
-
-
-def _map_to_batches(
-    dataset: tf.data.Dataset,
-    make: Any,
-    contract: InputContract,
-    batch_size: int,
-    number_of_classes: int,
+def _training_dataset(
+    batches: _TrainingBatches, first_step: int, augment: AugmentSettings
 ) -> tf.data.Dataset:
     import tensorflow as tf
 
-    def batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
-        types = (tf.float32, tf.float32, tf.float32, tf.int64)
-        image, label, weight, index = tf.numpy_function(make, [step], types, stateful=False)
-        return {
-            "image": tf.ensure_shape(image, (batch_size, *contract.shape)),
-            "label": tf.ensure_shape(label, (batch_size, number_of_classes)),
-            "weight": tf.ensure_shape(weight, (batch_size,)),
-            "index": tf.ensure_shape(index, (batch_size,)),
-        }
+    rand_augment = make_rand_augment(augment) if augment.rand_augment_operations else None
+    mix = make_mix(augment) if augment.mixes else None
 
-    mapped = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    def batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        values = tf.numpy_function(batches.make, [step], batches.types, stateful=False)
+        image, label, weight, index, keys, choice, mix_key = [
+            tf.ensure_shape(value, shape) for value, shape in zip(values, batches.shapes)
+        ]
+        if rand_augment is not None:
+            image = rand_augment(image, keys)
+        if mix is not None:
+            image, label, weight = mix(image, label, weight, choice, mix_key)
+        return {"image": image, "label": label, "weight": weight, "index": index}
+
+    steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
+    mapped = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return mapped.prefetch(tf.data.AUTOTUNE)
 
 

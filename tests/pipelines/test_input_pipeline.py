@@ -19,6 +19,14 @@ CONTRACT = InputContract(height=12, width=16)
 ROWS = np.arange(1, 22)
 BATCH = 4
 STEPS = 5
+EVERYTHING = AugmentSettings(
+    rotation=0.5,
+    contrast=0.3,
+    noise=4,
+    rand_augment_operations=2,
+    cutmix_probability=0.4,
+    mixup_probability=0.4,
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +80,11 @@ class TestMakeForTrain:
         assert any((a["index"] != b["index"]).any() for a, b in zip(first, second))
 
     @pytest.mark.parametrize("sampling", ["natural", "balanced"])
-    def test_a_resumed_stream_is_the_rest_of_the_unbroken_one(self, manifest, sampling):
-        unbroken = take(manifest, 4 * STEPS, sampling=sampling)
-        resumed = take(manifest, 2 * STEPS, sampling=sampling, start_epoch=2)
+    @pytest.mark.parametrize("augment", [hal_transfer(), EVERYTHING], ids=["hal", "everything"])
+    def test_a_resumed_stream_is_the_rest_of_the_unbroken_one(self, manifest, sampling, augment):
+        options = {"sampling": sampling, "augment": augment}
+        unbroken = take(manifest, 4 * STEPS, **options)
+        resumed = take(manifest, 2 * STEPS, start_epoch=2, **options)
         assert_equal(unbroken[2 * STEPS :], resumed)
 
     def test_the_cache_changes_nothing(self, manifest):
@@ -88,6 +98,22 @@ class TestMakeForTrain:
     def test_another_seed_gives_another_order(self, manifest):
         first, second = take(manifest, 1, seed=1), take(manifest, 1, seed=2)
         assert (first[0]["index"] != second[0]["index"]).any()
+
+    def test_mixed_batches_have_soft_labels_and_mixed_weights(self, manifest):
+        weights = np.array([1.0, 2.0, 7.0])
+        settings = AugmentSettings(cutmix_probability=0.5, mixup_probability=0.5)
+        batches = take(manifest, STEPS, augment=settings, class_weights=weights)
+        assert max((batch["label"] > 0.01).sum(1).max() for batch in batches) > 1
+        for batch in batches:
+            np.testing.assert_allclose(batch["label"].sum(1), 1, atol=1e-5)
+            np.testing.assert_allclose(batch["weight"], batch["label"] @ weights, rtol=1e-4)
+
+    def test_the_share_of_mixed_batches_is_the_probability(self, manifest):
+        settings = AugmentSettings(cutmix_probability=0.3)
+        batches = take(manifest, 200, augment=settings, batch_size=20)
+        mixed = np.mean([(batch["label"].max(1) < 1).any() for batch in batches])
+        # Four standard deviations of 200 draws.
+        assert mixed == pytest.approx(0.3, abs=0.13)
 
     def test_balanced_sampling_shows_every_class_alike(self, manifest):
         batches = take(manifest, STEPS, sampling="balanced", batch_size=4)
