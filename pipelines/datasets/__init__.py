@@ -1,0 +1,110 @@
+"""Data sets as they lie on disk, made into manifests.
+
+One module a kind. To add a kind, add a module here that offers
+
+- ``ORDER``: int; kinds with a small number are tried first, so the special before the general;
+- ``recognise(path: Path) -> str | None``: why `path` is of this kind, in words, or None. Cheap:
+  looks at names, not into images;
+- ``read(path: Path, **options) -> Manifest``: keyword-only options with defaults.
+
+Nothing has to be registered.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pipelines.errors import ManifestError
+from pipelines.manifest import Manifest
+
+
+@cache
+def kinds() -> tuple[str, ...]:
+    """Names of all kinds, in the order in which they are tried."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    return tuple(sorted(names, key=lambda name: (_module(name).ORDER, name)))
+
+
+def options(kind: str) -> tuple[str, ...]:
+    """Names of the options that a kind takes.
+
+    Raises:
+        ManifestError: If there is no such kind.
+    """
+    parameters = inspect.signature(_module(kind).read).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
+
+
+def recognise(path: Path | str) -> tuple[str, str]:
+    """The kind of data set at a path, and why, in words.
+
+    Raises:
+        ManifestError: If there is nothing at `path`, or no kind fits; says what was looked for.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ManifestError(f"There is nothing at {path}; a folder or a CSV file was expected.")
+    for kind in kinds():
+        reason = _module(kind).recognise(path)
+        if reason:
+            return kind, reason
+    tried = "; ".join(f"{kind} ({_summary(kind)})" for kind in kinds())
+    raise ManifestError(
+        f"{path} holds no data set that is known{_emptiness(path)}. Looked for: {tried}."
+    )
+
+
+def open_dataset(path: Path | str, kind: str | None = None, **chosen: Any) -> Manifest:
+    """Reads the data set at a path.
+
+    Args:
+        path: A folder or a CSV file.
+        kind: One of `kinds`; by default what `recognise` finds.
+        **chosen: Options of that kind (see `options` and the ``read`` of its module).
+
+    Returns:
+        Its manifest; the first of its notes says what kind it was taken for and why.
+
+    Raises:
+        ManifestError: If nothing is found, an option is unknown, or the data cannot be used.
+    """
+    path = Path(path)
+    if kind is None:
+        kind, reason = recognise(path)
+    else:
+        reason = "as asked for"
+        if not path.exists():
+            recognise(path)
+    module = _module(kind)
+    unknown = sorted(set(chosen) - set(options(kind)))
+    if unknown:
+        raise ManifestError(
+            f"The kind {kind} has no option {', '.join(unknown)}; it has: "
+            f"{', '.join(options(kind)) or 'none'}. ({path} was read as {kind}: {reason}.)"
+        )
+    manifest: Manifest = module.read(path, **chosen)
+    notes = (f"Read as {kind}: {reason}.", *manifest.notes)
+    return Manifest(manifest.table, manifest.root, manifest.classes, notes)
+
+
+def _module(kind: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"{__name__}.{kind}")
+    except ModuleNotFoundError:
+        raise ManifestError(
+            f"There is no kind of data set {kind!r}; there are {', '.join(kinds())}."
+        ) from None
+
+
+def _summary(kind: str) -> str:
+    return (_module(kind).__doc__ or "").splitlines()[0].rstrip(".")
+
+
+def _emptiness(path: Path) -> str:
+    return " (the folder is empty)" if path.is_dir() and not any(path.iterdir()) else ""

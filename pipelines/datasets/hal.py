@@ -1,0 +1,196 @@
+"""Folders of databases as in study hairy: hairy_db, WBCTrain, WBCTest with expert tables.
+
+On disk, ``<root>/<database>/<slide>/<class>/<image>`` (or without slides), and in each database
+optionally ``experts.csv`` (path relative to the database, expert, label) and ``slides.csv``
+(slide, hospital, split). ``lookalikes`` holds the cells that were removed from WBCTrain and
+WBCTest because they look like hairy cells. Source: "Pre-classification of Hairy Cells Using
+Supervised Contrastive Learning" (Lund, 2022), its chapter on data.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipelines.errors import ManifestError, name_some
+from pipelines.image_files import find_images
+from pipelines.labels import HAL_CLASSES
+from pipelines.manifest import Manifest, make_manifest
+from pipelines.tables import read_text_table
+
+ORDER = 20
+
+DATABASES = ("hairy_db", "WBCTrain", "WBCTest", "lookalikes")
+SUBSETS = ("A", "B", "C", "D")
+"""A: hairy cells of hairy_db. B: WBCTrain and WBCTest. C: the rest of hairy_db. D: lookalikes."""
+
+EXPERTS_NEEDED = {"hairy_db": 1, "WBCTrain": 1, "WBCTest": 2, "lookalikes": 1}
+"""How many experts must have labelled an image of a database, all alike, for it to count."""
+
+
+def recognise(path: Path) -> str | None:
+    """A folder that holds hairy_db and WBCTrain or WBCTest, or any two of the databases."""
+    found = [name for name in DATABASES if (path / name).is_dir()]
+    if len(found) < 2 and not (found and (path / found[0] / "experts.csv").is_file()):
+        return None
+    return f"it holds the database(s) {', '.join(found)}"
+
+
+def read(path: Path, *, lookalikes: bool = False, subsets: str = "ABC") -> Manifest:
+    """Reads the databases and applies the rules of the study.
+
+    An image of WBCTrain counts if at least one expert labelled it and all its experts agree; one
+    of WBCTest if at least two did; those of hairy_db were labelled by one expert. Where a
+    database has no ``experts.csv``, its folders are believed. Images that do not count are left
+    out and counted in the notes. WBCTest and the test slides of ``slides.csv`` are test, the rest
+    is train; validation is for `pipelines.split.split_manifest`.
+
+    Args:
+        path: The folder that holds the databases.
+        lookalikes: Whether set D is read too.
+        subsets: Letters of the `SUBSETS` to read.
+
+    Returns:
+        The manifest; ``source`` is the database, ``slide`` is ``database/slide``; further columns
+        ``hospital`` and ``subset``.
+
+    Raises:
+        ManifestError: If a folder is no class of the study, a class has no image, or a table is
+            not as described.
+    """
+    wanted = set(subsets) | ({"D"} if lookalikes else set())
+    if not wanted or wanted - set(SUBSETS):
+        raise ManifestError(f"subsets takes letters of {''.join(SUBSETS)}, got {subsets!r}.")
+    databases = [name for name in DATABASES if (path / name).is_dir()]
+    databases = [name for name in databases if name != "lookalikes" or "D" in wanted]
+    parts, notes = [], []
+    for database in databases:
+        part, said = _read_database(path / database, database)
+        parts.append(part)
+        notes += said
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        raise ManifestError(f"No image below {path} counts. " + " ".join(notes))
+    table = pd.concat(parts, ignore_index=True)
+    table = table[table["subset"].isin(wanted)]
+    manifest = make_manifest(table, path).with_notes(*notes)
+    lacking = [name for name in HAL_CLASSES if name not in manifest.classes]
+    if lacking:
+        manifest = manifest.with_notes(f"Classes without any image: {', '.join(lacking)}.")
+    return manifest
+
+
+def _read_database(folder: Path, database: str) -> tuple[pd.DataFrame, list[str]]:
+    table = _list_images(folder, database)
+    if table.empty:
+        raise ManifestError(f"The database {folder} holds no image.")
+    table["source"] = database
+    table["subset"] = _subset(table, database)
+    _add_slides(table, folder, database)
+    notes = _add_experts(table, folder, database)
+    kept, dropped = _apply_rule(table, database)
+    table["path"] = f"{database}/" + table["path"]
+    return table[kept].drop(columns="votes"), notes + dropped
+
+
+def _list_images(folder: Path, database: str) -> pd.DataFrame:
+    """Columns path (relative to the database), label, slide_name."""
+    found = find_images(folder)
+    rows = []
+    for name in found.paths:
+        folders = name.split("/")[:-1]
+        if not 1 <= len(folders) <= 2:
+            raise ManifestError(
+                f"{folder / name} does not lie in <slide>/<class>/ or <class>/ of {database}."
+            )
+        label = folders[-1].strip().lower().replace(" ", "_").replace("-", "_")
+        if label not in HAL_CLASSES:
+            raise ManifestError(
+                f"The folder {folder / '/'.join(folders)} is no class of study hairy; these are "
+                f"{', '.join(HAL_CLASSES)}."
+            )
+        rows.append((name, label, folders[0] if len(folders) == 2 else ""))
+    return pd.DataFrame(rows, columns=["path", "label", "slide_name"])
+
+
+def _subset(table: pd.DataFrame, database: str) -> np.ndarray | str:
+    if database == "hairy_db":
+        return np.where(table["label"] == "hairy_cell", "A", "C")
+    return "D" if database == "lookalikes" else "B"
+
+
+def _add_slides(table: pd.DataFrame, folder: Path, database: str) -> None:
+    """Adds slide, hospital and split; takes slide_name away."""
+    names = table.pop("slide_name")
+    table["slide"] = np.where(names == "", "", f"{database}/" + names)
+    table["hospital"], table["split"] = "", "test" if database == "WBCTest" else "train"
+    file = folder / "slides.csv"
+    if not file.exists():
+        return
+    slides = read_text_table(file, ("slide",)).drop_duplicates("slide").set_index("slide")
+    unlisted = sorted(set(names) - set(slides.index) - {""})
+    if unlisted:
+        raise ManifestError(f"{file} lacks the slide(s) {name_some(unlisted)} that are on disk.")
+    if "hospital" in slides.columns:
+        table["hospital"] = names.map(slides["hospital"]).fillna("")
+    if "split" in slides.columns:
+        bad = sorted(set(slides["split"]) - {"train", "test", ""})
+        if bad:
+            raise ManifestError(f"The split of {file} takes train or test, not {name_some(bad)}.")
+        table.loc[names.map(slides["split"]).eq("test"), "split"] = "test"
+
+
+def _add_experts(table: pd.DataFrame, folder: Path, database: str) -> list[str]:
+    """Adds experts, agreement (with the folder's class) and votes (distinct labels given)."""
+    file = folder / "experts.csv"
+    if not file.exists():
+        known = database == "hairy_db"
+        table["experts"], table["votes"] = int(known), 1
+        table["agreement"] = 1.0 if known else np.nan
+        text = f"{database} has no experts.csv: all its images count as their folders say."
+        return [] if known else [text]
+    votes = read_text_table(file, ("path", "expert", "label"))
+    votes["path"] = votes["path"].str.replace("\\", "/", regex=False)
+    named = votes["path"].isin(table["path"])
+    if not named.any():
+        raise ManifestError(
+            f"{file} names no image of {folder}; its paths must be relative to that folder, such "
+            f"as {table['path'].iloc[0]!r}, not {name_some(votes['path'].head(1))}."
+        )
+    votes = votes[named].merge(table[["path", "label"]], on="path", suffixes=("", "_folder"))
+    votes["label"] = votes["label"].str.strip().str.lower().str.replace("[ -]", "_", regex=True)
+    votes["agrees"] = votes["label"] == votes["label_folder"]
+    found = votes.groupby("path").agg(
+        experts=("expert", "nunique"), votes=("label", "nunique"), agreement=("agrees", "mean")
+    )
+    for name in ("experts", "votes"):
+        table[name] = table["path"].map(found[name]).fillna(0).astype("int64")
+    table["agreement"] = table["path"].map(found["agreement"])
+    absent = int((~named).sum())
+    return [f"{file.name} of {database} has {absent} line(s) on files not here."] if absent else []
+
+
+def _apply_rule(table: pd.DataFrame, database: str) -> tuple[np.ndarray, list[str]]:
+    """Which images count, and a sentence on those that do not."""
+    needed = EXPERTS_NEEDED[database]
+    untold = table["votes"].eq(1) & table["agreement"].isna()  # no experts.csv
+    reasons = np.select(
+        [
+            untold,
+            table["experts"] < needed,
+            table["votes"] > 1,
+            table["agreement"] < 1,
+        ],
+        ["", f"fewer than {needed} expert(s)", "experts disagree", "experts against folder"],
+        "",
+    )
+    counts = Counter(reason for reason in reasons if reason)
+    if not counts:
+        return reasons == "", []
+    told = ", ".join(f"{number} {reason}" for reason, number in sorted(counts.items()))
+    return reasons == "", [
+        f"{sum(counts.values())} of {len(table)} images of {database} do not count: {told}."
+    ]

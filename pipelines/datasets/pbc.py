@@ -1,0 +1,131 @@
+"""PBC (Acevedo et al. 2020): the 8 folders as published, or with the table of subsets.
+
+Source: A. Acevedo, A. Merino, S. Alférez, Á. Molina, L. Boldú, J. Rodellar, "A dataset of
+microscopic peripheral blood cell images for development of automatic recognition systems", Data
+in Brief 30:105474, 2020. Nested subsets and their split 5:2:3 are those of study pbc. The data
+set names neither slides nor patients.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from pipelines.datasets import csv_table
+from pipelines.errors import ManifestError, name_some
+from pipelines.image_files import find_images
+from pipelines.labels import PBC_CLASSES
+from pipelines.manifest import Manifest, check_manifest, make_manifest
+from pipelines.tables import read_text_table
+
+ORDER = 10
+
+SUBSETS = ("tiny", "small", "medium", "large")
+"""Nested: each holds the ones before it."""
+
+_TABLE_COLUMNS = ("path", "label", "prefix", "smallest_subset")
+
+
+def recognise(path: Path) -> str | None:
+    """The 8 class folders (at the root or one folder below), or the table with prefixes."""
+    if _has_table(path):
+        return "manifest.csv has the columns prefix and smallest_subset"
+    if path.is_dir() and _class_root(path) is not None:
+        return f"it holds the folders {', '.join(PBC_CLASSES)}"
+    return None
+
+
+def read(path: Path, *, subset: str | None = None) -> Manifest:
+    """Reads PBC.
+
+    Args:
+        path: The folder of the published data, or one with a ``manifest.csv`` besides.
+        subset: One of `SUBSETS`; needs the table, whose column ``smallest_subset`` says which
+            is the smallest that an image belongs to. None takes all images.
+
+    Returns:
+        The manifest, with the further column ``prefix``: the finer label that a file's name
+        begins with (SNE segmented and BNE band neutrophil; MMY metamyelocyte, MY myelocyte, PMY
+        promyelocyte; NEUTROPHIL and IG where it was not told). The table's split is kept.
+
+    Raises:
+        ManifestError: If there is no such subset or nothing that tells it, or as
+            `pipelines.manifest.check_manifest`.
+    """
+    if subset is not None and subset not in SUBSETS:
+        raise ManifestError(f"PBC has the subsets {', '.join(SUBSETS)}, got {subset!r}.")
+    if _has_table(path):
+        return _read_table(path, subset)
+    if subset is not None:
+        raise ManifestError(
+            f"{path} has no manifest.csv with a column smallest_subset, so the subset {subset} "
+            "is not known; read all of it, without a subset."
+        )
+    return _read_folders(path)
+
+
+def _has_table(path: Path) -> bool:
+    file = path / "manifest.csv"
+    if not file.is_file():
+        return False
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+        header = {name.strip().strip('"') for name in lines.readline().split(",")}
+    return set(_TABLE_COLUMNS) <= header
+
+
+def _class_root(path: Path) -> Path | None:
+    """The folder that holds the 8 classes: this one, or one directly below."""
+    below = sorted(child for child in path.iterdir() if child.is_dir())
+    for folder in (path, *below):
+        if all((folder / name).is_dir() for name in PBC_CLASSES):
+            return folder
+    return None
+
+
+def _read_table(path: Path, subset: str | None) -> Manifest:
+    file = path / "manifest.csv"
+    if subset is None:
+        manifest = csv_table.read(file)
+        return make_manifest(manifest.table, path, PBC_CLASSES)
+    table = read_text_table(file, _TABLE_COLUMNS)
+    given = set(table["smallest_subset"])
+    unknown = given - set(SUBSETS)
+    if unknown:
+        raise ManifestError(
+            f"The column smallest_subset of {file} has {name_some(sorted(unknown))}; it takes "
+            f"{', '.join(SUBSETS)}."
+        )
+    if subset not in given:
+        raise ManifestError(
+            f"{file} has no images of the subset {subset}; it has "
+            f"{', '.join(name for name in SUBSETS if name in given)}."
+        )
+    wanted = SUBSETS[: SUBSETS.index(subset) + 1]
+    manifest = make_manifest(table[table["smallest_subset"].isin(wanted)], path, PBC_CLASSES)
+    check_manifest(manifest)
+    return manifest.with_notes(f"Subset {subset}.")
+
+
+def _read_folders(path: Path) -> Manifest:
+    root = _class_root(path)
+    if root is None:
+        raise ManifestError(f"{path} does not hold the 8 folders of PBC: {', '.join(PBC_CLASSES)}.")
+    names = [name for name in find_images(root).paths if name.split("/")[0] in PBC_CLASSES]
+    inside = "" if root == path else f"{root.name}/"
+    table = pd.DataFrame(
+        {
+            "path": [f"{inside}{name}" for name in names],
+            "label": [name.split("/")[0] for name in names],
+            "prefix": [_prefix(name) for name in names],
+        }
+    )
+    manifest = make_manifest(table, path, PBC_CLASSES)
+    check_manifest(manifest, files=False)
+    return manifest
+
+
+def _prefix(name: str) -> str:
+    found = re.match(r"[A-Za-z]+", name.rsplit("/", 1)[-1])
+    return found.group().upper() if found else ""

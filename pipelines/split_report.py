@@ -1,0 +1,121 @@
+"""Says in words how a data set was split and what that does and does not promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from pipelines.labels import display_name
+from pipelines.manifest import SPLITS, Manifest
+
+_KNOWN = ("patient", "slide", "source", "image")
+
+
+def class_counts(manifest: Manifest) -> pd.DataFrame:
+    """Images of each class on each side.
+
+    Returns:
+        Index: the classes in order. Columns: `SPLITS` and "" (on no side). int64.
+    """
+    table = manifest.table
+    counts = pd.crosstab(table["label"], table["split"])
+    return counts.reindex(index=list(manifest.classes), columns=[*SPLITS, ""], fill_value=0).astype(
+        "int64"
+    )
+
+
+def list_counts(counts: pd.Series) -> str:
+    """``hairy cell 12, blast 1``: names as people read them with their numbers."""
+    return ", ".join(f"{display_name(str(k))} {int(v)}" for k, v in counts.items())
+
+
+def describe_split(manifest: Manifest) -> str:
+    """The split in sentences for a report: sizes, grouping, and what it cannot promise.
+
+    Args:
+        manifest: As `pipelines.split.split_manifest` gave it, or as read back from its CSV.
+    """
+    if (manifest.table["split"] == "").all():
+        return "The images are not split yet."
+    return " ".join([_sizes(manifest), *_ways(manifest), *_rare(manifest), *manifest.notes])
+
+
+def _sizes(manifest: Manifest) -> str:
+    table = manifest.table
+    parts = []
+    for side in SPLITS:
+        chosen = table[table["split"] == side]
+        if len(chosen):
+            slides = len(set(chosen["slide"]) - {""})
+            parts.append(f"{side} {len(chosen):,}" + (f" of {slides} slides" if slides else ""))
+    loose = (table["split"] == "").sum()
+    rest = f"; {loose:,} images are on no side" if loose else ""
+    return f"Images: {', '.join(parts)}{rest}."
+
+
+def _ways(manifest: Manifest) -> Iterator[str]:
+    table = manifest.table
+    ways = table["split_by"] if "split_by" in table.columns else pd.Series("given", table.index)
+    if (ways == "held_out").any():
+        held = table[ways == "held_out"]
+        names = sorted(set(held["source"]) - {""}) or sorted(set(held["slide"]))
+        yield f"Held out as a whole for the test: {len(held):,} images of {', '.join(names)}."
+    if (ways == "given").any():
+        sides = [side for side in SPLITS if ((table["split"] == side) & (ways == "given")).any()]
+        yield f"The split of the data set itself was kept for {' and '.join(sides)}."
+    used = next((name for name in _KNOWN if (ways == name).any()), None)
+    if used:
+        dealt = table[ways == used]
+        sides = [side for side in SPLITS if (dealt["split"] == side).any()]
+        yield _dealt(used, sides, dealt)
+    yield from _unknown(table, used)
+
+
+def _dealt(used: str, sides: list[str], dealt: pd.DataFrame) -> str:
+    between = " and ".join(sides)
+    if used == "image":
+        return (
+            f"Between {between} the images were dealt singly, stratified by class; only files of "
+            "identical content were kept together."
+        )
+    number = len(set(dealt[used]) - {""})
+    single = int((dealt[used] == "").sum())
+    loose = f" {single:,} images without a {used} were dealt singly." if single else ""
+    return (
+        f"Between {between} whole {used}s were dealt ({number}), stratified by class: no {used} "
+        f"is on two sides.{loose}"
+    )
+
+
+def _unknown(table: pd.DataFrame, used: str | None) -> Iterator[str]:
+    """What the known names cannot rule out."""
+    slide, patient = (table["slide"] != "").any(), (table["patient"] != "").any()
+    if not slide and not patient:
+        yield (
+            "Neither slides nor patients are known, so cells of one slide or patient may be on "
+            "both sides, and the accuracy on new slides may be lower than measured here."
+        )
+    elif used == "image":
+        known = "patients" if patient else "slides"
+        yield (
+            f"The {known} are known but were not kept on one side (too few, too unlike, or so "
+            f"ordered): cells of one of the {known} are on both sides, and the accuracy on new "
+            "ones may be lower than measured here."
+        )
+    elif not patient:
+        yield ("Patients are not known, so two slides of one patient may be on different sides.")
+    elif used == "slide":
+        yield "Slides of one patient may be on different sides."
+
+
+def _rare(manifest: Manifest) -> Iterator[str]:
+    counts = class_counts(manifest)
+    sides = [side for side in SPLITS if counts[side].sum()]
+    rare = counts[(counts[sides] == 0).any(axis=1)]
+    if len(rare):
+        listed = "; ".join(
+            f"{display_name(str(label))} " + ", ".join(f"{side} {int(row[side])}" for side in sides)
+            for label, row in rare.iterrows()
+        )
+        yield f"Classes that are not on every side: {listed}."
