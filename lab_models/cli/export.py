@@ -1,0 +1,208 @@
+"""``lab-models export``: a finished run becomes a bundle for the device."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tflite.runtime.errors import LabError
+
+if TYPE_CHECKING:
+    from lab_models.runs import RunDirectory
+    from tflite.export import Export, ExportSettings
+    from tflite.representative import LabelledImages
+    from tflite.sidecar import Origin
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser("export", help="make a trained model ready for the device")
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "directory", nargs="?", type=Path, metavar="RUN", help="default: the newest finished run"
+    )
+    parser.add_argument(
+        "--runs-folder", type=Path, default=Path("runs"), help="where runs are (default: runs)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where the bundles go (default: RUN/tflite)"
+    )
+    parser.add_argument(
+        "--data-root", type=Path, metavar="FOLDER", help="where the run's images are now"
+    )
+    parser.add_argument(
+        "--quantization",
+        action="append",
+        metavar="NAME",
+        help="float32 or int8_full (default); may be repeated; float32 is always written too",
+    )
+    parser.add_argument(
+        "--representative-images",
+        type=int,
+        default=200,
+        metavar="N",
+        help="training images that calibrate, spread over the classes (default 200)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the draw of these images")
+    parser.add_argument(
+        "--validation-images",
+        type=int,
+        metavar="N",
+        help="compare on so many validation images only (default: all)",
+    )
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=50,
+        metavar="N",
+        help="measured inferences of each model and thread count; 0 leaves latency out",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        action="append",
+        metavar="N",
+        help="measure latency with N threads; may be repeated (default: 1 and 2)",
+    )
+    parser.add_argument(
+        "--allow-mismatch",
+        action="store_true",
+        help="keep the export even where it answers too differently from the trained model",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exports, and prints parity, latency and where the bundles are."""
+    from lab_models.runs import RunDirectory, newest_run
+
+    directory = (
+        RunDirectory(arguments.directory)
+        if arguments.directory
+        else newest_run(arguments.runs_folder)
+    )
+    print(f"run: {directory.path}", flush=True)
+    export = export_run(
+        directory, _settings(arguments), arguments.out, arguments.data_root, say=_say
+    )
+    print(f"\n{export.table()}")
+    for fault in export.faults:
+        print(f"allowed mismatch: {fault}")
+    for bundle in export.bundles:
+        print(f"bundle: {bundle}")
+    return 0
+
+
+def export_run(
+    directory: RunDirectory,
+    settings: ExportSettings | None = None,
+    folder: Path | None = None,
+    data_root: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> Export:
+    """Exports the model of a run (see `tflite.export.export_model`).
+
+    Args:
+        directory: A finished run.
+        settings: None takes the defaults.
+        folder: Where to; None takes the run's own ``tflite`` folder.
+        data_root: Where the run's images are, if they are no longer where training found them.
+        say: Called with a sentence before each long step.
+
+    Raises:
+        LabError: If the run is unfinished or incomplete, its images are gone, or the export
+            fails a check.
+    """
+    from tflite.export import export_model
+
+    for needed in (directory.finished, directory.model):
+        directory.require(needed)
+    training, validation = _read_images(directory, data_root)
+    return export_model(
+        _load_model(directory),
+        directory.contract,
+        directory.classes,
+        training,
+        validation,
+        folder or directory.tflite,
+        settings,
+        _origin(directory),
+        say,
+    )
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)
+
+
+def _settings(arguments: argparse.Namespace) -> ExportSettings:
+    from tflite.benchmark import BenchmarkSettings
+    from tflite.export import ExportSettings
+    from tflite.representative import RepresentativeSettings
+
+    benchmark = None
+    if arguments.runs > 0:
+        benchmark = BenchmarkSettings(tuple(arguments.threads or (1, 2)), runs=arguments.runs)
+    return ExportSettings(
+        quantization=tuple(arguments.quantization or ("int8_full",)),
+        representative=RepresentativeSettings(arguments.representative_images, arguments.seed),
+        benchmark=benchmark,
+        validation_images=arguments.validation_images,
+        allow_mismatch=arguments.allow_mismatch,
+    )
+
+
+def _load_model(directory: RunDirectory) -> Any:
+    import keras
+
+    try:
+        return keras.saving.load_model(directory.model, compile=False)
+    # A damaged archive can raise nearly anything from inside Keras.
+    except Exception as error:
+        raise LabError(
+            f"{directory.model} cannot be loaded ({error}); it was damaged or altered. Train again."
+        ) from error
+
+
+def _read_images(
+    directory: RunDirectory, data_root: Path | None
+) -> tuple[LabelledImages, LabelledImages]:
+    from lab_models.runs import read_json
+    from pipelines.manifest import read_manifest
+    from tflite.representative import LabelledImages
+
+    root = data_root or Path(read_json(directory.require(directory.environment))["data_root"])
+    if not root.is_dir():
+        raise LabError(
+            f"The images of {directory.path} are no longer in {root}. Put them back, or say "
+            "where they are with --data-root."
+        )
+    manifest = read_manifest(
+        directory.require(directory.manifest), classes=directory.classes, root=root
+    )
+    parts = [
+        LabelledImages(tuple(manifest.path(row) for row in rows), manifest.label_ids[rows])
+        for rows in (manifest.rows("train"), manifest.rows("validation"))
+    ]
+    return parts[0], parts[1]
+
+
+def _origin(directory: RunDirectory) -> Origin:
+    from lab_models.runs import read_json
+    from tflite.sidecar import Origin
+
+    recipe = read_json(directory.recipe_json) if directory.recipe_json.exists() else {}
+    metrics = read_json(directory.metrics) if directory.metrics.exists() else {}
+    return Origin(
+        recipe=str(recipe.get("name", directory.path.parent.name)),
+        metrics=_plain_figures(metrics),
+    )
+
+
+def _plain_figures(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The single numbers of every split: a sidecar is no report."""
+    return {
+        split: {k: v for k, v in figures.items() if isinstance(v, (int, float))}
+        for split, figures in metrics.get("splits", {}).items()
+    }

@@ -1,0 +1,265 @@
+"""A trained classifier made ready for the device: converted, compared, measured, bundled."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tflite.benchmark import (
+    BenchmarkSettings,
+    Latency,
+    latency_table,
+    measure_latency,
+    write_latency,
+)
+from tflite.bundle import write_bundle
+from tflite.compare import (
+    Parity,
+    ParityError,
+    ParityThresholds,
+    compare_scores,
+    parity_faults,
+    score_images,
+)
+from tflite.convert import ConversionChecks, convert
+from tflite.parity_files import parity_table, write_parity
+from tflite.quantization_recipes import FLOAT32, QuantizationRecipe, quantization_recipe
+from tflite.representative import (
+    LabelledImages,
+    RepresentativeSettings,
+    choose_representative,
+    load_images,
+)
+from tflite.runtime.contract import InputContract
+from tflite.runtime.errors import LabError
+from tflite.sidecar import Origin, make_sidecar
+
+if TYPE_CHECKING:
+    import keras
+
+# Written first into every export, and by it an older export is known and may be replaced.
+_MARK = "parity.json"
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What is exported and what it must live up to.
+
+    Args:
+        quantization: Names of quantisation recipes; ``float32`` is always exported too, as the
+            reference on the device.
+        representative: Which training images calibrate.
+        checks: Limits right after conversion.
+        thresholds: Limits on the validation images.
+        benchmark: How latency is measured; None leaves it out.
+        validation_images: At most so many validation images are compared, drawn evenly over the
+            classes; None takes all.
+        allow_mismatch: Keep an export that is beyond `thresholds`. It is recorded in the
+            sidecar. `checks` hold in any case.
+    """
+
+    quantization: tuple[str, ...] = ("int8_full",)
+    representative: RepresentativeSettings = field(default_factory=RepresentativeSettings)
+    checks: ConversionChecks = field(default_factory=ConversionChecks)
+    thresholds: ParityThresholds = field(default_factory=ParityThresholds)
+    benchmark: BenchmarkSettings | None = field(default_factory=BenchmarkSettings)
+    validation_images: int | None = None
+    allow_mismatch: bool = False
+
+    @property
+    def recipes(self) -> tuple[QuantizationRecipe, ...]:
+        """The quantisation recipes, ``float32`` first, each once.
+
+        Raises:
+            LabError: If a name is unknown.
+        """
+        named = [quantization_recipe(name) for name in self.quantization]
+        return tuple(dict.fromkeys([FLOAT32, *named]))
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an export left.
+
+    Args:
+        folder: Holds everything.
+        bundles: The ``.tflite`` files, float32 first.
+        parity: The comparison on the validation images.
+        faults: What was beyond the thresholds and allowed; empty where all is well.
+        latency: The measurements; empty if not asked for.
+    """
+
+    folder: Path
+    bundles: tuple[Path, ...]
+    parity: Parity
+    faults: tuple[str, ...]
+    latency: tuple[Latency, ...]
+
+    def table(self) -> str:
+        """Parity and latency as Markdown that reads well in a terminal."""
+        latency = f"\n{latency_table(self.latency)}" if self.latency else ""
+        return f"{parity_table(self.parity)}{latency}"
+
+
+def export_model(
+    model: keras.Model,
+    contract: InputContract,
+    labels: Sequence[str],
+    training: LabelledImages,
+    validation: LabelledImages,
+    folder: Path,
+    settings: ExportSettings | None = None,
+    origin: Origin | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Export:
+    """Converts, compares, measures and writes; the folder appears whole or not at all.
+
+    It holds ``model_<recipe>.tflite`` with copies of sidecar and labels beside each,
+    ``parity.json``, ``parity.csv``, ``parity.md`` and ``latency.csv``.
+
+    Args:
+        model: Functional classifier, float32 pixel values 0..255 in, softmax scores out.
+        contract: Its input contract.
+        labels: Class names in the order of the scores.
+        training: The training split; calibration images come from it.
+        validation: The images that are compared.
+        folder: Where to. An older export there is replaced at the end.
+        settings: None takes the defaults.
+        origin: Recipe and metrics for the sidecar.
+        say: Called with a sentence before each long step.
+
+    Raises:
+        LabError: If the model and its contract disagree, a file fails a check, the parity
+            thresholds are missed, or `folder` is something else than an export.
+    """
+    settings, origin = settings or ExportSettings(), origin or Origin()
+    recipes = settings.recipes
+    _check_parts(model, contract, labels, folder)
+    positions = choose_representative(training.label_ids, labels, settings.representative)
+    say(f"reading {len(positions)} representative images")
+    representative = load_images(
+        training.take(positions).paths, contract, settings.representative.workers
+    )
+    files = {}
+    for recipe in recipes:
+        say(f"converting to {recipe.name}")
+        files[recipe.name] = convert(model, recipe, representative, settings.checks)
+    compared = _limit(validation, labels, settings)
+    say(f"comparing on {len(compared)} validation images")
+    scores = score_images(model, files, compared, contract)
+    parity = compare_scores(scores, compared, labels)
+    faults = _judge(parity, settings)
+    latency: tuple[Latency, ...] = ()
+    if settings.benchmark:
+        say("measuring latency")
+        latency = measure_latency(files, representative[0], settings.benchmark)
+    calibration = _describe(training.label_ids[positions], labels, settings)
+    with _whole_folder(folder) as temporary:
+        write_parity(temporary, parity, scores, compared, labels)
+        if latency:
+            write_latency(temporary / "latency.csv", latency)
+        for recipe in recipes:
+            content = files[recipe.name]
+            figures = {**parity.variant(recipe.name).summary(), "images": parity.images}
+            figures["faults"] = [fault for fault in faults if fault.startswith(recipe.name)]
+            sidecar = make_sidecar(
+                content,
+                contract,
+                labels,
+                recipe,
+                origin,
+                calibration if recipe.calibrated else None,
+                figures,
+            )
+            write_bundle(temporary / f"{recipe.file_stem}.tflite", content, sidecar)
+    bundles = tuple(folder / f"{recipe.file_stem}.tflite" for recipe in recipes)
+    return Export(folder, bundles, parity, tuple(faults), latency)
+
+
+def _check_parts(
+    model: keras.Model, contract: InputContract, labels: Sequence[str], folder: Path
+) -> None:
+    shape, classes = tuple(model.inputs[0].shape[1:]), int(model.outputs[0].shape[-1])
+    if shape != contract.shape:
+        raise LabError(
+            f"The model takes images of shape {shape}, its input contract says {contract.shape}; "
+            "they are not of the same run."
+        )
+    if classes != len(labels):
+        raise LabError(
+            f"The model gives {classes} scores, but there are {len(labels)} labels; they are not "
+            "of the same run."
+        )
+    if folder.exists() and not (folder / _MARK).exists() and any(folder.iterdir()):
+        raise LabError(
+            f"{folder} is not empty and no older export (it has no {_MARK}); it is left alone. "
+            "Name another folder."
+        )
+
+
+def _limit(
+    validation: LabelledImages, labels: Sequence[str], settings: ExportSettings
+) -> LabelledImages:
+    if settings.validation_images is None or settings.validation_images >= len(validation):
+        return validation
+    present = np.unique(validation.label_ids)
+    # Classes without a validation image are shown as such by the comparison.
+    renumbered = np.searchsorted(present, validation.label_ids)
+    drawn = choose_representative(
+        renumbered,
+        [labels[i] for i in present],
+        RepresentativeSettings(settings.validation_images, settings.representative.seed),
+    )
+    return validation.take(np.sort(drawn))
+
+
+def _judge(parity: Parity, settings: ExportSettings) -> list[str]:
+    faults = parity_faults(parity, settings.thresholds)
+    if faults and not settings.allow_mismatch:
+        raise ParityError(
+            f"The export is too far from the Keras model: {'; '.join(faults)}. Nothing was "
+            "written. Calibrate with more images, or keep it as it is with --allow-mismatch.\n\n"
+            f"{parity_table(parity)}"
+        )
+    return faults
+
+
+def _describe(
+    label_ids: np.ndarray, labels: Sequence[str], settings: ExportSettings
+) -> dict[str, Any]:
+    counts = np.bincount(label_ids, minlength=len(labels))
+    return {
+        "images": len(label_ids),
+        "split": "train",
+        "observer": "min-max",
+        "seed": settings.representative.seed,
+        "per_class": {label: int(count) for label, count in zip(labels, counts, strict=True)},
+    }
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """Gives a temporary folder beside `folder`; on success it takes its place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        new, old = work / "new", work / "old"
+        new.mkdir()  # with the rights of any new folder, which mkdtemp does not give
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

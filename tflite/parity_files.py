@@ -1,0 +1,88 @@
+"""The files and tables that show a comparison: ``parity.json``, ``parity.csv``, ``parity.md``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflite.compare import REFERENCE, Parity
+from tflite.representative import LabelledImages
+from tflite.runtime.files import whole_file, write_whole
+from tflite.tables import markdown_table
+
+
+def parity_json(parity: Parity) -> str:
+    """The whole comparison as JSON, every flipped image included."""
+    return json.dumps(asdict(parity), indent=2, ensure_ascii=False) + "\n"
+
+
+def write_parity(
+    folder: Path,
+    parity: Parity,
+    scores: Mapping[str, np.ndarray],
+    images: LabelledImages,
+    labels: Sequence[str],
+) -> None:
+    """Writes ``parity.json``, ``parity.md`` and ``parity.csv`` (one row an image).
+
+    Args:
+        folder: Where to.
+        parity: The comparison.
+        scores: That it was made of.
+        images: That were scored.
+        labels: Class names in the order of the scores.
+    """
+    write_whole(folder / "parity.json", parity_json(parity))
+    write_whole(folder / "parity.md", parity_table(parity))
+    header = ["path", "label"]
+    for name in scores:
+        header += [f"predicted:{name}", f"score:{name}", f"max_difference:{name}"]
+    with whole_file(folder / "parity.csv") as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for i, path in enumerate(images.paths):
+            row: list[Any] = [path, labels[images.label_ids[i]]]
+            for own in scores.values():
+                best = int(own[i].argmax())
+                difference = float(np.abs(own[i] - scores[REFERENCE][i]).max())
+                row += [labels[best], f"{own[i, best]:.6g}", f"{difference:.6g}"]
+            writer.writerow(row)
+
+
+def parity_table(parity: Parity) -> str:
+    """The comparison as two Markdown tables that also read well in a terminal."""
+    rows = [["model", "accuracy", "95 % interval", "agreement", "flips", "mean diff", "max diff"]]
+    for v in (parity.reference, *parity.variants):
+        rows.append(
+            [
+                v.name,
+                f"{v.accuracy:.4f}",
+                f"{v.accuracy_low:.4f}-{v.accuracy_high:.4f}",
+                f"{v.agreement:.4f}",
+                str(len(v.flips)),
+                f"{v.mean_difference:.2g}",
+                f"{v.max_difference:.2g}",
+            ]
+        )
+    classes = [["class", "images", "recall", *(f"change {v.name}" for v in parity.variants)]]
+    for label, count in parity.counts.items():
+        recall = parity.reference.recall[label]
+        changes = [v.recall_change[label] for v in parity.variants]
+        classes.append(
+            [
+                label,
+                str(count),
+                "-" if recall is None else f"{recall:.3f}",
+                *("-" if change is None else f"{change:+.3f}" for change in changes),
+            ]
+        )
+    return (
+        f"Parity on {parity.images} validation images, against the Keras model.\n\n"
+        f"{markdown_table(rows)}\nRecall per class, and its change:\n\n{markdown_table(classes)}"
+    )
