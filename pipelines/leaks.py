@@ -24,12 +24,12 @@ That is the user's decision or the data's fault, and `pipelines.split.describe_s
 _SHOWN = 3
 
 
-def check_leaks(manifest: Manifest, content: bool = True) -> None:
+def check_leaks(manifest: Manifest, content: bool | np.ndarray = True) -> None:
     """Refuses a split that has the same patient, slide or file content on two sides.
 
     Args:
         manifest: Rows on no side (split "") are not looked at.
-        content: Whether files are compared too.
+        content: Whether files are compared too; or what `same_content` found for all rows.
 
     Raises:
         ManifestError: Names the rows.
@@ -39,7 +39,7 @@ def check_leaks(manifest: Manifest, content: bool = True) -> None:
         raise ManifestError(f"The split of {manifest.root} leaks: " + ";\n  ".join(leaks) + ".")
 
 
-def find_leaks(table: pd.DataFrame, root: Path, content: bool = True) -> Iterator[str]:
+def find_leaks(table: pd.DataFrame, root: Path, content: bool | np.ndarray = True) -> Iterator[str]:
     """Yields one sentence a kind of leak (see `check_leaks`)."""
     placed = np.flatnonzero(table["split"].to_numpy() != "")
     if len(set(table["split"].iloc[placed])) < 2:
@@ -55,9 +55,10 @@ def find_leaks(table: pd.DataFrame, root: Path, content: bool = True) -> Iterato
         crossing = [code for code in crossing if not for_all[code]]
         if crossing:
             yield _sentence(table, rows, codes, crossing, name)
-    if content:
+    if content is not False:
         names = table["path"].iloc[placed]
-        groups = same_content([root / str(path) for path in names])
+        found = same_content([root / str(n) for n in names]) if content is True else content[placed]
+        groups = np.asarray(found)
         rows, codes = placed[groups >= 0], groups[groups >= 0]
         crossing = _crossing(codes, table["split"].to_numpy()[rows])
         if crossing:

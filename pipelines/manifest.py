@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,8 @@ from pipelines.tables import read_text_table
 from tflite.runtime.files import whole_file
 
 COLUMNS = ("path", "label", "source", "slide", "patient", "experts", "agreement", "split")
-"""The columns of every manifest, in this order; further columns are kept behind them.
+"""The columns of every manifest, in this order; further columns are kept behind them, and come
+back from CSV as text.
 
 ``path``: image file, relative to the manifest's root, posix style. ``label``: class.
 ``source``: database or laboratory. ``slide``, ``patient``: names that are unique in the data set.
@@ -169,7 +171,7 @@ def _value_faults(table: pd.DataFrame, classes: Sequence[str] | None) -> Iterato
         return name_rows(table, np.flatnonzero(np.asarray(mask)))
 
     path, label, agreement = table["path"], table["label"], table["agreement"]
-    tests = {
+    tests: dict[str, Any] = {
         "there is no path": path == "",
         "the path stands in the table twice": path.duplicated(keep=False),
         "there is no label": label == "",
@@ -178,9 +180,9 @@ def _value_faults(table: pd.DataFrame, classes: Sequence[str] | None) -> Iterato
         f"the split is none of {', '.join(SPLITS)}": ~table["split"].isin((*SPLITS, "")),
     }
     for name in ("path", "label", "source", "slide", "patient"):
-        tests[f"the {name} holds a line break or another control character"] = table[
-            name
-        ].str.contains(_BAD_CHARACTERS)
+        tests[f"the {name} holds a line break or another control character"] = np.array(
+            [_BAD_CHARACTERS.search(value) is not None for value in table[name]]
+        )
     for fault, mask in tests.items():
         if mask.any():
             yield f"{fault}: {at(mask)}"

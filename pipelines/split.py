@@ -101,12 +101,14 @@ def split_manifest(manifest: Manifest, settings: SplitSettings | None = None) ->
             f"No split came with {manifest.root}; choose another grouping than 'given': "
             f"{', '.join(GROUPINGS)}."
         )
-    table["split_by"] = np.where(table["split"] == "", "", "given")
+    before = table["split_by"] if "split_by" in table.columns else "given"
+    table["split_by"] = np.where(table["split"] == "", "", before)
+    table.loc[(table["split"] != "") & (table["split_by"] == ""), "split_by"] = "given"
     _hold_out(table, settings)
     content = same_content([manifest.root / str(path) for path in table["path"]])
     _deal_out(table, content, manifest.classes, settings)
     result = manifest.with_table(table).with_notes(*_doubtful_labels(table, content))
-    check_leaks(result)
+    check_leaks(result, content)
     _check_sides(result, settings)
     return result
 
@@ -150,7 +152,7 @@ def _deal_out(
             dealt = np.array(sides, object)[parts]
             if used == "image" or settings.by != "auto" or _fills(parts, labels, len(sides)):
                 break
-    split, ways = table["split"].to_numpy(object), table["split_by"].to_numpy(object)
+    split, ways = (table[name].to_numpy(object, copy=True) for name in ("split", "split_by"))
     split[pool], ways[pool] = dealt, used
     table["split"], table["split_by"] = split, ways
 
@@ -185,12 +187,20 @@ def _group_codes(chosen: pd.DataFrame, name: str) -> np.ndarray:
 
 def _merge(groups: np.ndarray, content: np.ndarray) -> np.ndarray:
     """Joins groups that share a file's content."""
-    merged = groups.copy()
-    for number in np.unique(content[content >= 0]):
-        joined = np.unique(merged[content == number])
-        if len(joined) > 1:
-            merged[np.isin(merged, joined)] = joined[0]
-    return merged
+    root: dict[int, int] = {}
+
+    def find(group: int) -> int:
+        while group in root:
+            group = root[group]
+        return group
+
+    leader: dict[int, int] = {}
+    for row in np.flatnonzero(content >= 0):
+        group = find(int(groups[row]))
+        first = find(leader.setdefault(int(content[row]), group))
+        if group != first:
+            root[group] = first
+    return np.array([find(int(group)) for group in groups]) if root else groups
 
 
 def _fills(parts: np.ndarray, labels: np.ndarray, sides: int) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from pipelines.labels import display_name
 from pipelines.manifest import SPLITS, Manifest
+
+if TYPE_CHECKING:
+    from pipelines.split import SplitSettings
 
 _KNOWN = ("patient", "slide", "source", "image")
 
@@ -30,15 +34,22 @@ def list_counts(counts: pd.Series) -> str:
     return ", ".join(f"{display_name(str(k))} {int(v)}" for k, v in counts.items())
 
 
-def describe_split(manifest: Manifest) -> str:
+def describe_split(manifest: Manifest, settings: SplitSettings | None = None) -> str:
     """The split in sentences for a report: sizes, grouping, and what it cannot promise.
 
     Args:
         manifest: As `pipelines.split.split_manifest` gave it, or as read back from its CSV.
+        settings: What it was split by, if the seed is to be told.
+
+    Returns:
+        Sentences in one line; the manifest's notes are the last of them.
     """
     if (manifest.table["split"] == "").all():
         return "The images are not split yet."
-    return " ".join([_sizes(manifest), *_ways(manifest), *_rare(manifest), *manifest.notes])
+    sentences = [_sizes(manifest), *_ways(manifest), *_rare(manifest), *manifest.notes]
+    if settings is not None:
+        sentences.append(f"Seed of the split: {settings.seed}.")
+    return " ".join(sentences)
 
 
 def _sizes(manifest: Manifest) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,35 +31,48 @@ def read_text_table(path: Path, required: Sequence[str]) -> pd.DataFrame:
     Raises:
         ManifestError: If the file is missing, empty, not UTF-8, ragged, or lacks a column.
     """
-    header = _header(path)
-    delimiter = max(DELIMITERS, key=header.count)
-    try:
-        table = pd.read_csv(
-            path,
-            sep=delimiter,
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            index_col=False,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
-        raise ManifestError(f"{path} is no proper table: {str(error).strip()}") from None
-    table = table.fillna("")
-    table.columns = _named(list(table.columns), required)
-    lacking = [name for name in required if name not in table.columns]
+    header, *rows = _records(path)
+    names = _named(header, required)
+    lacking = [name for name in required if name not in names]
     if lacking:
         raise ManifestError(
             f"{path} lacks the column(s) {', '.join(lacking)}; its first line names "
-            f"{', '.join(map(repr, table.columns))}. A first line with "
-            f"{','.join(required)} was expected."
+            f"{', '.join(map(repr, names))}. A first line with {','.join(required)} was expected."
         )
-    return table
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ManifestError(f"{path} has the column(s) {', '.join(map(repr, twice))} twice.")
+    columns = zip(*rows) if rows else ((),) * len(names)
+    return pd.DataFrame({name: list(values) for name, values in zip(names, columns)}, dtype=object)
 
 
-def _header(path: Path) -> str:
+def _records(path: Path) -> list[list[str]]:
+    """The lines with their fields, blank lines left out, short lines filled with ""."""
+    text = _text(path)
+    first = text.lstrip().split("\n", 1)[0]
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count), strict=True
+    )
+    records: list[list[str]] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            text = lines.read()
+        for fields in reader:
+            if not any(field.strip() for field in fields):
+                continue
+            width = len(records[0]) if records else len(fields)
+            if len(fields) > width:
+                raise ManifestError(
+                    f"Line {reader.line_num} of {path} has {len(fields)} fields, its first line "
+                    f"has {width}; put quotation marks around values that hold a delimiter."
+                )
+            records.append(fields + [""] * (width - len(fields)))
+    except csv.Error as error:
+        raise ManifestError(f"Line {reader.line_num} of {path}: {error}.") from None
+    return records
+
+
+def _text(path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise ManifestError(f"No such table: {path}.") from None
     except IsADirectoryError:
@@ -70,9 +85,9 @@ def _header(path: Path) -> str:
         raise ManifestError(f"{path} is empty; a table with a header line was expected.")
     if "\0" in text:
         raise ManifestError(f"{path} is no text file (it holds zero bytes).")
-    return text.lstrip().split("\n", 1)[0]
+    return text
 
 
 def _named(columns: Sequence[str], required: Sequence[str]) -> list[str]:
     known = {name.lower(): name for name in required}
-    return [known.get(str(name).strip().lower(), str(name).strip()) for name in columns]
+    return [known.get(name.strip().lower(), name.strip()) for name in columns]

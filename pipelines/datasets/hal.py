@@ -75,12 +75,27 @@ def read(path: Path, *, lookalikes: bool = False, subsets: str = "ABC") -> Manif
     if not parts:
         raise ManifestError(f"No image below {path} counts. " + " ".join(notes))
     table = pd.concat(parts, ignore_index=True)
-    table = table[table["subset"].isin(wanted)]
-    manifest = make_manifest(table, path).with_notes(*notes)
-    lacking = [name for name in HAL_CLASSES if name not in manifest.classes]
-    if lacking:
-        manifest = manifest.with_notes(f"Classes without any image: {', '.join(lacking)}.")
-    return manifest
+    notes += _absent_classes(path, databases, set(table["label"]), " ".join(notes))
+    chosen = table[table["subset"].isin(wanted)]
+    if chosen.empty:
+        raise ManifestError(f"No image below {path} is in subset {', '.join(sorted(wanted))}.")
+    return make_manifest(chosen, path).with_notes(*notes)
+
+
+def _absent_classes(path: Path, databases: list[str], present: set[str], said: str) -> list[str]:
+    """A note on classes without images; an error where they have folders."""
+    absent = [name for name in HAL_CLASSES if name not in present]
+    hollow = [name for name in absent if any(_has_folder(path / db, name) for db in databases)]
+    if hollow:
+        raise ManifestError(
+            f"Below {path} the folders of the class(es) {name_some(hollow)} hold no image that "
+            f"counts; add images or remove the folders. {said}".rstrip()
+        )
+    return [f"Classes of the study without any image: {', '.join(absent)}."] if absent else []
+
+
+def _has_folder(database: Path, name: str) -> bool:
+    return (database / name).is_dir() or any(database.glob(f"*/{name}"))
 
 
 def _read_database(folder: Path, database: str) -> tuple[pd.DataFrame, list[str]]:
