@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from pipelines.manifest import Manifest
 
 MEGABYTE = 2**20
+_PART = 512
 
 
 def default_workers() -> int:
@@ -69,30 +69,32 @@ def _run(function, positions: Iterable[int], workers: int) -> None:  # type: ign
 
 
 class ImageCache:
-    """The images of some rows, decoded at most once where memory allows.
+    """The images of a manifest, each decoded at most once where memory allows.
 
-    Training and evaluation datasets of the same rows may share one. Threads may use it together.
+    Training and evaluation datasets may share one. Threads may use it together. Memory is taken
+    as images are decoded, not before.
 
     Args:
         manifest: Gives the paths.
-        rows: Row numbers that will be asked for, int64 ``(n,)``.
         contract: Size, crop, colour and interpolation.
         megabytes: The most memory that decoded images may take, in units of 2**20 bytes. The
             need is counted beforehand; if it is above, every image is decoded each time.
         workers: Number of threads that decode; as many as there are processors if None.
+        rows: Row numbers that will be asked for, int64 ``(n,)``; all of the manifest if None.
     """
 
     def __init__(
         self,
         manifest: Manifest,
-        rows: np.ndarray,
         contract: InputContract,
         megabytes: float = 4096,
         workers: int | None = None,
+        rows: np.ndarray | None = None,
     ) -> None:
         self.contract = contract
         self._manifest = manifest
         self._workers = workers
+        rows = np.arange(len(manifest)) if rows is None else rows
         self._rows = np.unique(np.asarray(rows, np.int64))
         self.keeps = self.bytes_needed <= megabytes * MEGABYTE
         if self.keeps:
@@ -104,23 +106,26 @@ class ImageCache:
         """Memory that all decoded images take."""
         return len(self._rows) * int(np.prod(self.contract.shape))
 
-    def fill(self) -> ImageCache:
-        """Decodes whatever is kept and not there yet; gives itself.
+    def fill(self, rows: np.ndarray | None = None) -> ImageCache:
+        """Decodes what is kept and not there yet, of some rows or all; gives itself.
 
         Raises:
             ImageError: If an image cannot be read; the message names the file.
+            ValueError: If a row was not announced at construction.
         """
         if self.keeps:
-            self._fill(np.flatnonzero(~self._ready))
+            self._fill(self.positions(self._rows if rows is None else rows))
         return self
 
     def _fill(self, positions: np.ndarray) -> None:
-        if len(positions):
+        missing = np.unique(positions[~self._ready[positions]])
+        # In parts, since what is decoded stands in memory twice for a moment.
+        for part in np.array_split(missing, -(-len(missing) // _PART)) if len(missing) else ():
             # Two threads may decode the same image; they write the same bytes.
-            self._images[positions] = load_images(
-                self._manifest, self._rows[positions], self.contract, self._workers
+            self._images[part] = load_images(
+                self._manifest, self._rows[part], self.contract, self._workers
             )
-            self._ready[positions] = True
+            self._ready[part] = True
 
     def get(self, rows: np.ndarray) -> np.ndarray:
         """The images of some of the rows, uint8 ``(len(rows), height, width, 3)``, a copy.
@@ -132,7 +137,7 @@ class ImageCache:
         if not self.keeps:
             return load_images(self._manifest, rows, self.contract, self._workers)
         positions = self.positions(rows)
-        self._fill(np.unique(positions[~self._ready[positions]]))
+        self._fill(positions)
         return self._images[positions]
 
     def positions(self, rows: np.ndarray) -> np.ndarray:
@@ -148,7 +153,3 @@ class ImageCache:
         if not known.all():
             raise ValueError(f"The image cache does not hold the rows {rows[~known][:5].tolist()}.")
         return positions
-
-    def path(self, row: int) -> Path:
-        """The file that an image came from."""
-        return self._manifest.path(row)

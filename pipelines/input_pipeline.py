@@ -184,8 +184,8 @@ def make_for_train(
         raise LabError(f"start_epoch must not be negative, got {start_epoch}.")
     steps = steps_per_epoch(len(rows), batch_size)
     if cache is None:
-        cache = ImageCache(manifest, rows, contract, cache_megabytes, workers)
-    cache.fill()
+        cache = ImageCache(manifest, contract, cache_megabytes, workers, rows)
+    cache.fill(rows)
     batches = _TrainingBatches(
         manifest, rows, cache, augment, batch_size, draws.check_seed(seed), weights, sampling
     )
@@ -265,7 +265,7 @@ def make_for_eval(
             f"Evaluation needs at least one image and a batch_size of at least 1, "
             f"got {len(rows)} images and batch_size {batch_size}."
         )
-    images = cache or ImageCache(manifest, rows, contract, cache_megabytes, workers)
+    images = cache or ImageCache(manifest, contract, cache_megabytes, workers, rows)
     label_ids = np.asarray(manifest.label_ids, np.int32)
 
     def make(step: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -193,7 +193,7 @@ class TestForFit:
 
 
 def test_a_shared_cache_serves_both(manifest):
-    cache = ImageCache(manifest, ROWS, CONTRACT)
+    cache = ImageCache(manifest, CONTRACT)
     train = make_for_train(manifest, ROWS, CONTRACT, AugmentSettings(), BATCH, 0, cache=cache)
     evaluation = make_for_eval(manifest, ROWS[:3], CONTRACT, 2, cache=cache)
     assert next(iter(train))["image"].shape == (BATCH, 12, 16, 3)
