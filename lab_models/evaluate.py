@@ -75,6 +75,7 @@ def write_evaluation(
     statement: str,
     settings: EvaluationSettings,
     notes: tuple[str, ...] = (),
+    images: str = "",
 ) -> dict[str, Any]:
     """Computes and writes everything about some predictions into a folder.
 
@@ -86,6 +87,7 @@ def write_evaluation(
         statement: What the split promises.
         settings: Choices.
         notes: Further sentences for the reader.
+        images: What the images are called in sentences, by default ``<split> images``.
 
     Returns:
         The content of ``metrics.json``.
@@ -101,7 +103,7 @@ def write_evaluation(
     content = ReportContent(
         facts=facts,
         metrics=metrics,
-        data=first,
+        data=images or f"{first} images",
         statement=statement,
         galleries=find_mistakes(main, gallery.label, facts.data_root, gallery),
         pictures=draw_pictures(

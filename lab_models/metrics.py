@@ -114,7 +114,7 @@ class Metrics:
         )
         values: dict[str, Any] = {"images": self.count}
         values |= {name: plain(getattr(self, name)) for name in single}
-        values["settings"] = asdict(self.settings)
+        values["settings"] = plain(asdict(self.settings))
         values["classes"] = [plain(row) for row in self.per_class.to_dict("records")]
         values["confusion"] = self.confusion.tolist()
         return values
@@ -375,7 +375,7 @@ def too_few(support: int, width: float, settings: MetricSettings) -> str:
     if support < settings.minimum_images:
         return f"fewer than {settings.minimum_images} images"
     if width > settings.maximum_width:
-        return f"interval of recall wider than {settings.maximum_width:g}"
+        return f"interval wider than {settings.maximum_width:g}"
     return ""
 
 

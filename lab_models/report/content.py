@@ -45,7 +45,7 @@ class ReportContent:
     Args:
         facts: Of the run.
         metrics: Figures by split, the main one first.
-        data: What the figures are of: the split, or another data set.
+        data: What the figures are of, in words: ``test images``, ``images of zheng1``.
         statement: What the split promises.
         galleries: Mistakes around one class of the main split.
         pictures: PNG files by name, see `lab_models.evaluate`.

@@ -27,7 +27,7 @@ def plot_confusion(confusion: np.ndarray, classes: tuple[str, ...], normalised: 
     from matplotlib.colors import PowerNorm
 
     shares = normalise_rows(confusion)
-    size = max(4.6, 0.46 * len(classes) + 2.4)
+    size = max(4.6, 0.42 * len(classes) + 2.4)
     figure, axes = make_figure(size + 0.5, size)
     # The colour is the share of the row in both: counts of common classes would drown the rest.
     # The square root lifts the few per cent that matter out of the white.
@@ -38,7 +38,7 @@ def plot_confusion(confusion: np.ndarray, classes: tuple[str, ...], normalised: 
         weight = "bold" if row == column else "normal"
         colour = "white" if share > 0.35 else "black"
         axes.text(
-            column, row, text, ha="center", va="center", color=colour, fontsize=8, weight=weight
+            column, row, text, ha="center", va="center", color=colour, fontsize=9, weight=weight
         )
     totals = confusion.sum(axis=1)
     names = [display_name(name) for name in classes]
@@ -91,6 +91,7 @@ def plot_history(history: pd.DataFrame) -> Figure:
                 axes.set_yscale("log")
         else:
             axes.legend()
+        axes.margins(y=0.1)  # room for the names of the phases below the curves
         _draw_phases(axes, history)
         axes.set_title(title)
         axes.set_xlabel("epoch")
@@ -122,7 +123,7 @@ def plot_reliability(table: pd.DataFrame, error: float) -> Figure:
         error: Expected calibration error, 0..1.
     """
     figure, (above, below) = make_figure(
-        4.8, 4.8, nrows=2, sharex=True, height_ratios=(3, 1), squeeze=True
+        6.6, 4.8, nrows=2, sharex=True, height_ratios=(3, 1), squeeze=True
     )
     width = table["high"] - table["low"]
     above.bar(
@@ -136,8 +137,8 @@ def plot_reliability(table: pd.DataFrame, error: float) -> Figure:
     )
     above.set_ylabel("accuracy")
     above.set_ylim(0, 1.02)
-    above.set_title(f"Calibration error {100 * error:.1f} per cent points")
-    above.legend(loc="upper left", fontsize=9)
+    above.set_title(f"Calibration error: {100 * error:.1f} percentage points")
+    above.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
     below.bar(table["low"], table["count"], width, align="edge", color=GREY, edgecolor="white")
     below.set_ylabel("images")
     below.set_xlabel("highest score of the image")
@@ -202,8 +203,7 @@ def plot_scatter(
             display_name(name), at, fontsize=8, ha="center", weight="bold",
             bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1},
         )  # fmt: skip
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set_axis_off()
     axes.set_title(title)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, markerscale=1.6)
     return figure

@@ -32,7 +32,7 @@ def verdict_section(content: ReportContent) -> str:
     first, *others = verdict(content.main, content.data)
     parts = [html.paragraph(first, "lead"), _tiles(content.main)]
     parts += [html.paragraph(sentence) for sentence in others]
-    parts.append(html.paragraph(content.statement, "warning"))
+    parts.append(html.paragraph(content.statement, "statement"))
     parts += [html.paragraph(note) for note in content.notes]
     return "".join(parts) + _other_splits(content)
 
@@ -49,7 +49,7 @@ def _tiles(metrics: Metrics) -> str:
     ]  # fmt: skip
     for count, value in metrics.mean_precision_at.items():
         tiles.append((f"mAP@{count}", number(value), f"of the {count} surest a class"))
-    tiles.append(("calibration error", percent(metrics.calibration_error), "score minus truth"))
+    tiles.append(("calibration error", percent(metrics.calibration_error), "score against truth"))
     inner = "".join(
         f'<div class="tile"><span>{escape(name)}</span><b>{escape(value)}</b>'
         f"<span>{escape(below)}</span></div>"
@@ -81,7 +81,8 @@ def classes_section(content: ReportContent) -> str:
     """The table of classes and the picture of their recall."""
     metrics = content.main
     ns = metrics.settings.precision_at
-    head = ["class", "images", "precision", "recall", "interval", "F1", "interval", "ROC AUC"]
+    head = ["class", "images", "precision %", "recall %", "interval", "F1 %", "interval"]
+    head += ["ROC AUC"]
     head += [*(f"P@{n}" for n in ns), "remark"]
     rows = [_class_row(row, ns) for row in metrics.per_class.to_dict("records")]
     limits = metrics.settings
@@ -101,7 +102,7 @@ def classes_section(content: ReportContent) -> str:
 
 def _class_row(row: dict[Any, Any], ns: Iterable[int]) -> tuple[str, ...]:
     ends = [
-        f"{100 * row[f'{name}_low']:.0f} to {percent(row[f'{name}_high'], 0)}"
+        f"{100 * row[f'{name}_low']:.0f} to {100 * row[f'{name}_high']:.0f}"
         if row["support"]
         else NOTHING
         for name in ("recall", "f1")
@@ -109,15 +110,17 @@ def _class_row(row: dict[Any, Any], ns: Iterable[int]) -> tuple[str, ...]:
     return (
         display_name(row["label"]),
         number(int(row["support"])),
-        percent(row["precision"]),
-        percent(row["recall"]),
-        ends[0],
-        percent(row["f1"]),
+        *(_share(row["precision"]), _share(row["recall"]), ends[0], _share(row["f1"])),
         ends[1],
         number(row["roc_auc"], 4),
         *(number(row[f"precision_at_{n}"]) for n in ns),
         row["why"],
     )
+
+
+def _share(value: float) -> str:
+    # The unit stands in the head of the column.
+    return percent(value).removesuffix("%").strip()
 
 
 PICTURES = {
@@ -283,7 +286,7 @@ def data_section(content: ReportContent) -> str:
 
 
 def _counts(manifest: pd.DataFrame, classes: tuple[str, ...]) -> str:
-    pairs = manifest.groupby(["label", "split"]).size().to_dict()
+    pairs: dict[Any, int] = manifest.groupby(["label", "split"]).size().to_dict()
     labels, splits = (list(dict.fromkeys(pair[n] for pair in pairs)) for n in (0, 1))
     order = [s for s in SPLITS if s in splits] + [s for s in splits if s not in SPLITS]
     known = [c for c in classes if c in labels] + [c for c in labels if c not in classes]

@@ -11,6 +11,7 @@ from lab_models.metrics import Estimate, Metrics
 from pipelines.labels import display_name
 
 NOTHING = "–"
+SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit, and in large numbers
 WORST_CLASSES = 3
 
 
@@ -18,7 +19,7 @@ def percent(value: float | None, digits: int = 1) -> str:
     """A share in 0..1 as per cent; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    return f"{100 * value:.{digits}f} %"
+    return f"{100 * value:.{digits}f}{SPACE}%"
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -28,7 +29,7 @@ def number(value: Any, digits: int = 3) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, int):
-        return f"{value:,}".replace(",", " ")
+        return f"{value:,}".replace(",", SPACE)
     if value != 0 and not 1e-3 <= abs(value) < 1e6:
         return f"{value:.2g}"
     return f"{value:.{digits}f}".rstrip("0").rstrip(".")
@@ -57,18 +58,18 @@ def names(labels: list[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def verdict(metrics: Metrics, split: str) -> list[str]:
+def verdict(metrics: Metrics, images: str) -> list[str]:
     """What the figures say, in sentences, most important first.
 
     Args:
         metrics: Figures of one split.
-        split: Its name.
+        images: What the images are called: ``test images``.
     """
     accuracy = metrics.accuracy
-    coverage = f"{100 * metrics.settings.confidence:g} %"
+    coverage = f"{100 * metrics.settings.confidence:g}{SPACE}%"
     sentences = [
-        f"Of {number(metrics.count)} {split} images the model names {percent(accuracy.value)} "
-        f"rightly ({coverage} interval {interval(accuracy)}); the mean F1 of the "
+        f"Of {number(metrics.count)} {images} the model names {percent(accuracy.value)} "
+        f"correctly ({coverage} interval {interval(accuracy)}); the mean F1 of the "
         f"{len(metrics.present)} classes is {percent(metrics.macro_f1.value)} "
         f"({interval(metrics.macro_f1)})."
     ]

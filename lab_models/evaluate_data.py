@@ -1,0 +1,244 @@
+"""Evaluates a run's model on a data set, its own or a foreign one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lab_models.evaluate import EvaluationSettings, write_evaluation
+from lab_models.label_map import LabelMap
+from lab_models.predictions import SCORE_PREFIX, Predictions, make_predictions
+from lab_models.report.content import RunFacts, read_facts
+from lab_models.report.write import Staging
+from lab_models.runs import RunDirectory, write_json
+from tflite.runtime.errors import LabError
+
+EVALUATIONS = "evaluations"
+NEW = "new"  # the split of images that no split was asked for
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which images of a data set are evaluated, and what its labels mean.
+
+    Args:
+        kind: Kind of data set, ``""`` to recognise it (see `pipelines.datasets`).
+        options: Options of that kind.
+        split: Only this split of the data set; ``""`` takes every image.
+        labels: What its labels mean to the model.
+        include_training: Keep images that the model was trained on. Figures on them say
+            nothing about new images.
+        batch_size: Images at a time.
+        name: Folder under ``evaluations/``; ``""`` takes the name of the data's folder.
+    """
+
+    kind: str = ""
+    options: tuple[tuple[str, Any], ...] = ()
+    split: str = ""
+    labels: LabelMap = field(default_factory=LabelMap)
+    include_training: bool = False
+    batch_size: int = 32
+    name: str = ""
+
+
+def evaluate_run(
+    run: RunDirectory,
+    data: Path,
+    chosen: DataSettings | None = None,
+    settings: EvaluationSettings | None = None,
+    say: Callable[[str], None] = print,
+) -> tuple[RunDirectory, dict[str, Any]]:
+    """Predicts the images of a data set and writes figures and report about them.
+
+    The result, ``RUN/evaluations/<name>/``, has the layout of a run without a model, so that it
+    can be compared like one. Images that the model was trained on, recognised by their content,
+    and images that cannot be read are left out, counted and said.
+
+    Args:
+        run: Gives the model.
+        data: Any data set that `pipelines.datasets` reads.
+        chosen: Which images, and what their labels mean.
+        settings: Of figures and report.
+        say: Takes one line of progress at a time.
+
+    Returns:
+        The directory of the evaluation, and the content of its ``metrics.json``.
+
+    Raises:
+        LabError: If the data cannot be read, has labels that the model does not know, or holds
+            nothing but training images; or if the run has no model. Nothing is written then.
+    """
+    chosen, settings = chosen or DataSettings(), settings or EvaluationSettings()
+    from lab_models.saved_model import load_encoder, load_model
+
+    facts = read_facts(run)
+    run.require(run.model)
+    images = _read_images(run, facts, Path(data), chosen)
+    for note in images.notes:
+        say(note)
+    say(f"{len(images.manifest):,} images are predicted")
+    model = load_model(run)
+    predictions, features = _predict(run, model, load_encoder(run, model), images, chosen)
+    name = chosen.name or _folder_name(Path(data), chosen.split)
+    target = RunDirectory(run.path / EVALUATIONS / name)
+    seen = replace(
+        facts,
+        name=f"{facts.name} on {name}",
+        manifest=images.manifest.table,
+        quarantine=images.quarantine,
+        data_root=images.manifest.root,
+        parity=None,
+    )
+    with Staging(target.path) as staged:
+        _write_inputs(staged, run, predictions, features, images)
+        figures = write_evaluation(
+            staged,
+            seen,
+            predictions,
+            features,
+            images.statement,
+            settings,
+            images=f"images of {name}",
+        )
+    return target, figures
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The images that are evaluated, labels renamed, and what was left out."""
+
+    manifest: Any
+    quarantine: pd.DataFrame
+    notes: tuple[str, ...]
+    statement: str
+
+
+def _read_images(run: RunDirectory, facts: RunFacts, data: Path, chosen: DataSettings) -> _Images:
+    from pipelines.datasets import open_dataset
+    from pipelines.manifest import make_manifest
+    from pipelines.quarantine import split_off_unreadable
+
+    manifest = open_dataset(data, chosen.kind or None, **dict(chosen.options))
+    chosen.labels.check(set(manifest.table["label"]), run.classes)
+    table = manifest.table
+    if chosen.split:
+        table = table[table["split"] == chosen.split]
+        if table.empty:
+            there = sorted(set(manifest.table["split"]) - {""})
+            raise LabError(
+                f"{data} has no images of the split {chosen.split!r}; "
+                f"it has: {', '.join(there) or 'no splits'}."
+            )
+    labels = chosen.labels.rename(table["label"])
+    table = table.assign(label=labels, split=chosen.split or NEW)[labels != ""]
+    notes = []
+    left_out = int((labels == "").sum())
+    if left_out:
+        notes.append(f"{left_out} images of labels that were mapped to nothing are left out.")
+    table, said = _without_training(table, manifest.root, facts, chosen.include_training)
+    if table.empty:
+        raise LabError(
+            f"No image of {data} is left to evaluate. {' '.join([*notes, *said])} "
+            "Give other images, or --include-training to evaluate on training images."
+        )
+    names = tuple(dict.fromkeys(table["label"]))
+    kept, quarantine = split_off_unreadable(
+        make_manifest(table.drop(columns="split"), manifest.root, names)
+    )
+    if len(quarantine):
+        said.append(f"{len(quarantine)} files cannot be read and are left out.")
+    kept = replace(kept, table=kept.table.assign(split=chosen.split or NEW))
+    return _Images(kept, quarantine, (*notes, *said), _statement(said, chosen))
+
+
+def _without_training(
+    table: pd.DataFrame, root: Path, facts: RunFacts, include: bool
+) -> tuple[pd.DataFrame, list[str]]:
+    """Leaves out the images that the model was trained on, recognised by their content."""
+    from pipelines.same_content import same_content
+
+    if facts.manifest is None or facts.data_root is None:
+        return table, ["The run does not say what it was trained on, so overlap is not known."]
+    trained = facts.manifest[facts.manifest["split"] == "train"]["path"]
+    known = [facts.data_root / path for path in trained]
+    if not any(path.exists() for path in known[:1]):
+        return table, ["The training images are gone, so overlap with them is not known."]
+    groups = same_content([*known, *(root / path for path in table["path"])])
+    # Equal paths are one file read twice, and so have equal content.
+    seen = np.isin(groups[len(known) :], np.unique(groups[: len(known)][groups[: len(known)] >= 0]))
+    if not seen.any():
+        return table, ["None of the images was trained on."]
+    if include:
+        return table, [
+            f"{int(seen.sum())} of the images were trained on: the figures say little about new "
+            "images."
+        ]
+    return table[~seen], [f"{int(seen.sum())} images that were trained on are left out."]
+
+
+def _statement(said: list[str], chosen: DataSettings) -> str:
+    which = f"the split {chosen.split!r}" if chosen.split else "all images"
+    return f"Evaluated: {which} of the data. " + " ".join(said)
+
+
+def _predict(
+    run: RunDirectory, model: Any, encoder: Any, images: _Images, chosen: DataSettings
+) -> tuple[Predictions, np.ndarray]:
+    from lab_models.predict import predict_rows
+
+    table, features = predict_rows(
+        model,
+        encoder,
+        images.manifest,
+        np.arange(len(images.manifest)),
+        run.contract,
+        run.classes,
+        chosen.batch_size,
+    )
+    columns = [SCORE_PREFIX + name for name in run.classes]
+    scores, classes = chosen.labels.merge(table[columns].to_numpy(np.float64), run.classes)
+    merged = pd.DataFrame(scores, columns=[SCORE_PREFIX + name for name in classes])
+    table = pd.concat([table.drop(columns=columns), merged], axis=1)
+    table["predicted"] = np.array(classes, object)[scores.argmax(axis=1)]
+    return make_predictions(table, classes, "the prediction"), features
+
+
+def _write_inputs(
+    staged: RunDirectory,
+    run: RunDirectory,
+    predictions: Predictions,
+    features: np.ndarray,
+    images: _Images,
+) -> None:
+    """Writes what figures and report are computed from."""
+    columns = [SCORE_PREFIX + name for name in predictions.classes]
+    scores = pd.DataFrame(predictions.scores, columns=columns)
+    table = pd.concat([predictions.table, scores], axis=1)
+    table.to_csv(staged.predictions, index=False, float_format="%.7g")
+    np.savez(staged.features, index=table["index"].to_numpy(np.int64), features=features)
+    images.manifest.table.to_csv(staged.manifest, index=False)
+    images.quarantine.to_csv(staged.quarantine, index=False)
+    write_json(
+        staged.contract_json,
+        {"classes": predictions.classes, "input": run.contract.to_dict()},
+    )
+    staged.recipe_json.write_bytes(run.recipe_json.read_bytes())
+    write_json(
+        staged.environment,
+        {
+            "data_root": str(images.manifest.root.resolve()),
+            "split_statement": images.statement,
+            "evaluated_run": str(run.path.resolve()),
+        },
+    )
+
+
+def _folder_name(data: Path, split: str) -> str:
+    name = re.sub(r"[^\w.-]+", "_", data.resolve().stem) or "data"
+    return f"{name}_{split}" if split else name
