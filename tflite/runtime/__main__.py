@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import List, Optional, Sequence
@@ -13,6 +14,7 @@ from tflite.runtime.tables import FORMATS, table_format
 
 EXIT_UNREADABLE = 1
 EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
 _SHOWN_UNREADABLE = 10
 
 
@@ -23,17 +25,23 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         arguments: Without the program's name; None takes those of the process.
 
     Returns:
-        0 if every image got its class, 1 if some could not be read, 2 if nothing could be done.
+        0 if every image got its class, 1 if some could not be read, 2 if nothing could be done,
+        130 if it was interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
         return _run(options)
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nstopped; no table was written", file=sys.stderr)
+        return EXIT_INTERRUPTED
     return EXIT_ERROR
 
 

@@ -1,0 +1,103 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tflite.runtime.__main__ import main
+
+pytestmark = pytest.mark.device
+
+
+@pytest.fixture
+def bundle(golden):
+    return str(golden / "model_int8.tflite")
+
+
+def test_images_are_printed_a_line_each(bundle, golden, capsys):
+    images = [str(golden / "lymphocyte.png"), str(golden / "large_thrombocyte.jpg")]
+    assert main([bundle, *images]) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [(line[0], line[1]) for line in lines] == [
+        (images[0], "lymphocyte"),
+        (images[1], "large_thrombocyte"),
+    ]
+    assert 0 < float(lines[0][2]) <= 1
+
+
+def test_folders_are_searched(bundle, golden, capsys):
+    assert main([bundle, str(golden)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_a_table_is_written_and_counts_are_printed(bundle, golden, tmp_path, capsys):
+    out = tmp_path / "table.jsonl"
+    assert main([bundle, str(golden), "--out", str(out), "--threads", "2"]) == 0
+    assert len(out.read_text().splitlines()) == 3
+    printed = capsys.readouterr().out
+    assert "3 images classified" in printed
+    assert "segmented_neutrophil        1" in printed
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_unreadable_images_are_named_and_give_exit_status_1(
+    bundle, golden, tmp_path, capsys, table
+):
+    (tmp_path / "bad.png").write_bytes(b"")
+    shutil.copy(golden / "lymphocyte.png", tmp_path)
+    arguments = [bundle, str(tmp_path), str(tmp_path / "missing.png")]
+    if table:
+        arguments += ["--out", str(tmp_path / "table.csv")]
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    assert "bad.png is empty" in captured.err
+    assert "No such image file" in captured.err
+    assert "lymphocyte" in captured.out
+
+
+def test_many_unreadable_images_are_counted_not_listed(bundle, tmp_path, capsys):
+    for number in range(25):
+        (tmp_path / f"{number:02}.png").write_bytes(b"")
+    assert main([bundle, str(tmp_path), "--out", str(tmp_path / "t.csv")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("is empty") == 10
+    assert "and 15 more" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.tflite", "x.png"], "No such bundle"),
+        (["BUNDLE", "x.png", "--threads", "0"], "threads must be"),
+        (["BUNDLE", "x.png", "--out", "t.xlsx"], "format of t.xlsx"),
+        (["BUNDLE", "FOLDER"], "holds no image"),
+        (["BUNDLE", "x.png", "--out", "BUNDLE/t.csv"], "BUNDLE"),
+    ],
+)
+def test_errors_are_one_line_and_exit_status_2(bundle, tmp_path, capsys, arguments, message):
+    arguments = [a.replace("BUNDLE", bundle).replace("FOLDER", str(tmp_path)) for a in arguments]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message.replace("BUNDLE", bundle) in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_swapped_labels_file_is_an_error(bundle_copy, golden, capsys):
+    labels = bundle_copy.with_suffix(".labels.txt")
+    labels.write_text("".join(reversed(labels.read_text().splitlines(keepends=True))))
+    assert main([str(bundle_copy), str(golden)]) == 2
+    assert "does not belong" in capsys.readouterr().err
+
+
+def test_it_runs_as_a_program(bundle, golden):
+    done = subprocess.run(
+        [sys.executable, "-m", "tflite.runtime", bundle, str(golden / "lymphocyte.png")],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "\tlymphocyte\t" in done.stdout

@@ -1,0 +1,295 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tflite.runtime import preprocess
+from tflite.runtime.contract import InputContract
+from tflite.runtime.errors import ImageError
+from tflite.runtime.preprocess import crop_box, decode_image, prepare_image
+
+pytestmark = pytest.mark.device
+
+CONTRACT = InputContract(16, 24)
+
+
+def encode(image, format, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def smooth_image(height=32, width=48):
+    """Colours that change slowly, so that lossy formats keep them nearly."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    return np.stack(
+        [rows * 255 // height, columns * 255 // width, (rows + columns) * 255 // (height + width)],
+        axis=-1,
+    ).astype(np.uint8)
+
+
+RGB = smooth_image()
+GREY = RGB[..., 1]
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "tolerance"),
+    [
+        ("PNG", {}, 0),
+        ("BMP", {}, 0),
+        ("TIFF", {}, 0),
+        ("TIFF", {"compression": "tiff_lzw"}, 0),
+        ("WEBP", {"lossless": True}, 0),
+        ("JPEG", {"quality": 95, "subsampling": 0}, 8),
+    ],
+)
+def test_colour_images_of_every_format_decode_to_their_pixels(format, options, tolerance):
+    image = decode_image(encode(Image.fromarray(RGB), format, **options))
+    assert image.mode == "RGB"
+    difference = np.abs(np.asarray(image).astype(int) - RGB)
+    assert difference.max() <= tolerance
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF"])
+def test_grey_images_get_three_equal_channels(format):
+    array = np.asarray(decode_image(encode(Image.fromarray(GREY), format)))
+    np.testing.assert_array_equal(array, np.repeat(GREY[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_sixteen_bit_grey_keeps_its_upper_eight_bits(format):
+    values = np.array([[0, 255, 256], [32768, 65279, 65535]], np.uint16)
+    array = np.asarray(decode_image(encode(Image.fromarray(values), format)))
+    assert array[..., 0].tolist() == [[0, 0, 1], [128, 254, 255]]
+
+
+def test_one_bit_images_are_black_and_white():
+    array = np.asarray(decode_image(encode(Image.fromarray(GREY > 127), "PNG")))
+    assert set(np.unique(array)) == {0, 255}
+
+
+def test_float_tiffs_are_taken_as_pixel_values_and_clipped():
+    values = np.array([[-5.0, 0.0, 127.6, 300.0]], np.float32)
+    array = np.asarray(decode_image(encode(Image.fromarray(values), "TIFF")))
+    assert array[0, :, 0].tolist() == [0, 0, 127, 255]
+
+
+def test_palettes_are_looked_up():
+    image = Image.fromarray(RGB).quantize(16)
+    expected = np.asarray(image.convert("RGB"))
+    for format in ("PNG", "BMP", "GIF"):
+        np.testing.assert_array_equal(np.asarray(decode_image(encode(image, format))), expected)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_shows_white(mode):
+    image = Image.new(mode, (3, 1), (10, 20, 30, 255) if mode == "RGBA" else (10, 255))
+    image.putpixel((1, 0), (10, 20, 30, 0) if mode == "RGBA" else (10, 0))
+    array = np.asarray(decode_image(encode(image, "PNG")))
+    assert array[0, 1].tolist() == [255, 255, 255]
+    assert array[0, 0, 0] == 10
+
+
+def test_a_transparent_palette_colour_shows_white():
+    image = Image.new("P", (2, 1), 0)
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.putpixel((1, 0), 1)
+    array = np.asarray(decode_image(encode(image, "PNG", transparency=0)))
+    assert array[0].tolist() == [[255, 255, 255], [200, 100, 50]]
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
+def test_cmyk_becomes_rgb(format):
+    image = Image.fromarray(RGB).convert("CMYK")
+    array = np.asarray(decode_image(encode(image, format)))
+    expected = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(array - expected).max() <= (0 if format == "TIFF" else 12)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation_is_applied(orientation):
+    upright = np.zeros((8, 16, 3), np.uint8)
+    upright[:, :8] = 255  # the left half is white
+    # What a camera held that way would have stored.
+    undo = {
+        1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }[orientation]  # fmt: skip
+    image = Image.fromarray(upright)
+    stored = image.transpose(undo) if undo is not None else image
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    array = np.asarray(decode_image(encode(stored, "PNG", exif=exif)))
+    np.testing.assert_array_equal(array, upright)
+
+
+def test_bytes_paths_and_arrays_give_the_same(tmp_path):
+    path = tmp_path / "größe µm.png"
+    content = encode(Image.fromarray(RGB), "PNG")
+    path.write_bytes(content)
+    expected = prepare_image(RGB, CONTRACT)
+    for source in (path, str(path), content):
+        np.testing.assert_array_equal(prepare_image(source, CONTRACT), expected)
+
+
+def test_a_png_named_jpg_is_read_as_what_it_is(tmp_path):
+    path = tmp_path / "cell.jpg"
+    path.write_bytes(encode(Image.fromarray(RGB), "PNG"))
+    np.testing.assert_array_equal(np.asarray(decode_image(path)), RGB)
+
+
+# Bad input: each kind gets one message that names the file.
+
+
+def write(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.jpg", b""),
+        ("text.jpg", b"These are the notes of Tuesday, not a picture.\n"),
+        ("zeros.bmp", bytes(5000)),
+        ("page.png", b"<!doctype html><html><body>404</body></html>"),
+    ],
+)
+def test_what_is_no_image_says_so(tmp_path, name, content):
+    path = write(tmp_path, name, content)
+    with pytest.raises(ImageError, match=r"empty or no image") as caught:
+        decode_image(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_truncated_images_are_refused(tmp_path, format, share):
+    generator = np.random.default_rng(0)
+    noise = Image.fromarray(generator.integers(0, 256, (64, 64, 3), np.uint8))
+    content = encode(noise, format)
+    path = write(tmp_path, f"cut.{format.lower()}", content[: int(len(content) * share)])
+    with pytest.raises(ImageError) as caught:
+        decode_image(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_say_so(tmp_path):
+    with pytest.raises(ImageError, match="No such image file"):
+        decode_image(tmp_path / "nowhere.png")
+    with pytest.raises(ImageError, match="folder"):
+        decode_image(tmp_path)
+
+
+def png_header(width, height):
+    """A PNG that claims a size and holds nearly nothing."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = zlib.compress(bytes(100))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("size", [(9000, 9000), (20000, 20000), (100000, 100000)])
+def test_a_gigantic_image_is_refused_before_it_is_decoded(tmp_path, size):
+    path = write(tmp_path, "huge.png", png_header(*size))
+    with pytest.raises(ImageError, match="at most 64000000") as caught:
+        decode_image(path)
+    assert str(path) in str(caught.value)
+
+
+def test_the_largest_image_allowed_is_decoded(monkeypatch):
+    monkeypatch.setattr(preprocess, "MAX_PIXELS", RGB.shape[0] * RGB.shape[1])
+    assert decode_image(encode(Image.fromarray(RGB), "PNG")).size == (48, 32)
+    monkeypatch.setattr(preprocess, "MAX_PIXELS", RGB.shape[0] * RGB.shape[1] - 1)
+    with pytest.raises(ImageError, match="48x32"):
+        decode_image(encode(Image.fromarray(RGB), "PNG"))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((8, 8, 3), np.int64),
+        np.full((8, 8, 3), np.nan),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 1), np.uint8),
+        np.zeros((1, 8, 8, 3), np.uint8),
+        np.zeros(8, np.uint8),
+        np.zeros((0, 8, 3), np.uint8),
+        np.zeros((8, 0), np.uint8),
+    ],
+    ids=lambda a: f"{a.dtype}{a.shape}",
+)
+def test_arrays_of_other_types_and_shapes_are_refused(array):
+    with pytest.raises(ImageError, match="image array must"):
+        prepare_image(array, CONTRACT)
+
+
+# Crop, resize, colour.
+
+
+@pytest.mark.parametrize(
+    ("size", "contract", "box"),
+    [
+        ((48, 32), InputContract(16, 24), (0, 0, 48, 32)),
+        ((48, 32), InputContract(16, 16), (8, 0, 40, 32)),
+        ((32, 48), InputContract(16, 16), (0, 8, 32, 40)),
+        ((48, 32), InputContract(16, 16, crop=0.5), (16, 8, 32, 24)),
+        ((10, 10), InputContract(300, 480), (0, 1.875, 10, 8.125)),
+    ],
+)
+def test_the_crop_is_the_largest_centred_rectangle_of_the_aspect(size, contract, box):
+    assert crop_box(size, contract) == pytest.approx(box)
+
+
+def test_an_image_of_the_right_size_passes_unchanged():
+    image = smooth_image(16, 24)
+    np.testing.assert_array_equal(prepare_image(image, CONTRACT), image)
+
+
+def test_only_the_centre_is_seen():
+    image = np.zeros((32, 48, 3), np.uint8)
+    image[:, 8:40] = 200
+    prepared = prepare_image(image, InputContract(16, 16))
+    # The filter reaches a pixel or two beyond the crop, so that its rim is no artefact.
+    assert (prepared[:, 1:-1] == 200).all()
+    assert prepared.min() >= 150
+
+
+def test_shrinking_averages_all_pixels():
+    checkerboard = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    prepared = prepare_image(checkerboard, InputContract(8, 8))
+    assert np.abs(prepared.astype(int) - 127).max() <= 2
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "box", "bilinear", "bicubic", "lanczos"])
+def test_every_interpolation_gives_the_contract_s_shape(interpolation):
+    prepared = prepare_image(RGB, InputContract(20, 9, interpolation=interpolation))
+    assert (prepared.shape, prepared.dtype) == ((20, 9, 3), np.uint8)
+    assert prepared.flags.c_contiguous
+
+
+def test_luminance_is_the_weighted_sum_in_all_channels():
+    image = np.full((16, 24, 3), (100, 50, 200), np.uint8)
+    prepared = prepare_image(image, InputContract(16, 24, colour="luminance"))
+    # 0.2989 * 100 + 0.587 * 50 + 0.114 * 200 = 82.04
+    assert np.unique(prepared).tolist() == [82]
+
+
+def test_white_stays_white_as_luminance():
+    image = np.full((16, 24, 3), 255, np.uint8)
+    prepared = prepare_image(image, InputContract(16, 24, colour="luminance"))
+    assert np.unique(prepared).tolist() == [255]

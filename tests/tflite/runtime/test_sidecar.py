@@ -1,0 +1,70 @@
+import dataclasses
+import json
+
+import pytest
+
+from tflite.runtime.errors import BundleError
+from tflite.runtime.sidecar import labels_text, read_sidecar, sha256
+
+pytestmark = pytest.mark.device
+
+
+def altered(sidecar, **changes):
+    values = json.loads(sidecar.to_json())
+    for name, value in changes.items():
+        if value is ...:
+            del values[name]
+        else:
+            values[name] = value
+    return json.dumps(values)
+
+
+def test_a_sidecar_survives_the_way_through_json(golden_bundle):
+    sidecar = golden_bundle.sidecar
+    assert read_sidecar(sidecar.to_json(), "it") == sidecar
+
+
+def test_non_ascii_labels_survive(golden_bundle):
+    sidecar = dataclasses.replace(golden_bundle.sidecar, labels=("größe µm", "b", "细胞"))
+    assert read_sidecar(sidecar.to_json(), "it") == sidecar
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": 2}, "format version 2; this runtime reads 1"),
+        ({"labels": ...}, r"missing or unknown fields: \['labels'\]"),
+        ({"thresholds": {}}, r"missing or unknown fields: \['thresholds'\]"),
+        ({"labels": ["a"]}, "at least two labels"),
+        ({"labels": ["a", "a"]}, "all different"),
+        ({"labels": ["a", "b\nc"]}, "one line of text"),
+        ({"labels": 7}, "does not describe a model"),
+        ({"input": {"height": 16}}, "missing or unknown here"),
+        ({"input": []}, "does not describe a model"),
+        ({"output_quantization": {"dtype": "uint8", "scale": 0}}, "scale must be above 0"),
+        ({"output_quantization": {"dtype": "uint8", "scale": "1"}}, "does not describe a model"),
+        ({"input_quantization": {"kind": 1}}, "does not describe a model"),
+        ({"model_bytes": "many"}, "does not describe a model"),
+        ({"model_bytes": None}, "does not describe a model"),
+    ],
+)
+def test_a_wrong_sidecar_names_the_fault(golden_bundle, changes, message):
+    with pytest.raises(BundleError, match=message) as caught:
+        read_sidecar(altered(golden_bundle.sidecar, **changes), "model.json")
+    assert str(caught.value).startswith("model.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "not json", "[1, 2]", "null", "3"])
+def test_what_is_no_json_object_says_so(text):
+    with pytest.raises(BundleError, match="JSON"):
+        read_sidecar(text, "model.json")
+
+
+def test_the_labels_file_is_one_label_a_line():
+    assert labels_text(("a b", "c")) == "a b\nc\n"
+
+
+def test_sha256_is_the_standard_one():
+    # FIPS 180-2, appendix B.1
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256(b"abc") == expected
