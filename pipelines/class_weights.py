@@ -58,5 +58,5 @@ def _raw_weights(numbers: np.ndarray, scheme: str, beta: float) -> np.ndarray:
         return np.ones_like(numbers)
     if scheme == "balanced":
         return 1 / numbers
-    # 1 - beta^n by expm1 and log1p: exact for beta near 1 too.
-    return (1 - beta) / -np.expm1(numbers * np.log1p(beta - 1))
+    # 1 - beta^n by expm1: exact for beta near 1 too.
+    return (1 - beta) / -np.expm1(numbers * np.log(beta))
