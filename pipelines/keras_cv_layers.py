@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _tracing = threading.local()
 _building = threading.Lock()
+_replacing = threading.Lock()
 
 NO_MIX, CUTMIX, MIXUP = range(3)
 
@@ -75,7 +76,7 @@ def _keyed(key: tf.Tensor) -> Iterator[None]:
     """Replaces the stateful draws of this thread by stateless ones of this key."""
     import tensorflow as tf
 
-    with ExitStack() as stack:
+    with _replacing, ExitStack() as stack:
         _tracing.key, _tracing.count = key, 0
         stack.callback(_tracing.__dict__.clear)
         for name, stateless in _replacements().items():

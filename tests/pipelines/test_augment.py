@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -49,12 +50,17 @@ def one_hot() -> np.ndarray:
     return np.eye(CLASSES, dtype=np.float32)[np.arange(BATCH) % CLASSES]
 
 
+# Tracing is slow, and what comes out depends on settings, images and keys alone.
+cached_rand_augment = lru_cache(make_rand_augment)
+cached_mix = lru_cache(make_mix)
+
+
 def make_augment(settings: AugmentSettings, seed: int = 1):
     """Everything that the settings ask for, as a function of images, labels, epoch, indices."""
     import tensorflow as tf
 
-    rand_augment = make_rand_augment(settings) if settings.rand_augment_operations else None
-    mix = make_mix(settings) if settings.mixes else None
+    rand_augment = cached_rand_augment(settings) if settings.rand_augment_operations else None
+    mix = cached_mix(settings) if settings.mixes else None
     choice = CUTMIX if settings.cutmix_probability else MIXUP
 
     def own(batch: np.ndarray, epoch: int, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +144,7 @@ def test_images_of_a_batch_draw_on_their_own(settings):
     result = augment_images(same, settings, 0, 0, np.arange(30))
     if settings.rand_augment_operations:
         keys = layer_keys(0, 0, np.arange(30), np.zeros(30, int))
-        result = make_rand_augment(settings)(result, keys).numpy()
+        result = cached_rand_augment(settings)(result, keys).numpy()
     expected = 2 if "flip" in next(k for k, v in PER_IMAGE.items() if v == settings) else 20
     assert len(np.unique(result, axis=0)) >= expected
 
