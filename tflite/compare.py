@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -271,17 +272,22 @@ def parity_faults(parity: Parity, thresholds: ParityThresholds) -> list[str]:
                 f"{thresholds.float32_max_difference:g} is allowed"
             )
         lost = parity.reference.correct - variant.correct
-        allowed = int(np.ceil(thresholds.accuracy_loss * parity.images))
+        allowed = _whole_images(thresholds.accuracy_loss, parity.images)
         if lost > allowed:
             faults.append(
                 f"{variant.name}: {lost} of {parity.images} right answers were lost "
                 f"({parity.reference.accuracy:.4f} -> {variant.accuracy:.4f}), at most {allowed} "
                 "may be"
             )
-        allowed = int(np.ceil((1 - thresholds.agreement) * parity.images))
+        allowed = _whole_images(1 - thresholds.agreement, parity.images)
         if len(variant.flips) > allowed:
             faults.append(
                 f"{variant.name}: {len(variant.flips)} of {parity.images} images change their "
                 f"class (agreement {variant.agreement:.4f}), at most {allowed} may"
             )
     return faults
+
+
+def _whole_images(share: float, images: int) -> int:
+    # (1 - 0.97) * 200 is a hair above 6 in floating point, and must not become 7.
+    return math.ceil(share * images - 1e-9)
