@@ -41,8 +41,9 @@ def wilson_interval(
     rate = k / safe
     centre = (rate + z**2 / (2 * safe)) / (1 + z**2 / safe)
     half = z / (1 + z**2 / safe) * np.sqrt(rate * (1 - rate) / safe + z**2 / (4 * safe**2))
-    low = np.where(n > 0, np.clip(centre - half, 0, 1), math.nan)
-    high = np.where(n > 0, np.clip(centre + half, 0, 1), math.nan)
+    # The ends at 0 and 1 are exact; rounding must not move them past the estimate.
+    low = np.where(n > 0, np.where(k == 0, 0.0, np.clip(centre - half, 0, 1)), math.nan)
+    high = np.where(n > 0, np.where(k == n, 1.0, np.clip(centre + half, 0, 1)), math.nan)
     return low, high
 
 

@@ -116,3 +116,18 @@ def make_fake_run(
             Image.fromarray(noise).save(images / place)
     run.finished.touch()
     return run
+
+
+def add_networks(run: RunDirectory) -> None:
+    """Saves a tiny untrained network that fits the run's classes and contract."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input(run.contract.shape)
+    x = layers.Rescaling(1 / 127.5, -1)(pixels)
+    x = layers.Conv2D(4, 3, strides=4, activation="relu")(x)
+    features = layers.GlobalAveragePooling2D(name="pooled_features")(x)
+    scores = layers.Dense(len(run.classes), activation="softmax", name="predictions")(features)
+    keras.Model(pixels, scores).save(run.model)
+    keras.Model(pixels, features).save(run.encoder)
