@@ -14,7 +14,9 @@ from pipelines.errors import ManifestError
 DELIMITERS = (",", ";", "\t")
 
 
-def read_text_table(path: Path, required: Sequence[str]) -> pd.DataFrame:
+def read_text_table(
+    path: Path, required: Sequence[str], optional: Sequence[str] = ()
+) -> pd.DataFrame:
     """Reads a CSV file; every value stays the text it is ("NA" and "007" included).
 
     The delimiter (comma, semicolon as spreadsheets of many countries write, or tab) is the one
@@ -24,6 +26,7 @@ def read_text_table(path: Path, required: Sequence[str]) -> pd.DataFrame:
         path: The file, UTF-8 with or without byte-order mark.
         required: Columns that must be there. They are found without regard to capitals and
             surrounding spaces and come under the name given here.
+        optional: Columns that are found alike but may be missing.
 
     Returns:
         One row a line, all columns of text, missing values "".
@@ -32,7 +35,7 @@ def read_text_table(path: Path, required: Sequence[str]) -> pd.DataFrame:
         ManifestError: If the file is missing, empty, not UTF-8, ragged, or lacks a column.
     """
     header, *rows = _records(path)
-    names = _named(header, required)
+    names = _named(header, (*optional, *required))
     lacking = [name for name in required if name not in names]
     if lacking:
         raise ManifestError(
@@ -88,6 +91,6 @@ def _text(path: Path) -> str:
     return text
 
 
-def _named(columns: Sequence[str], required: Sequence[str]) -> list[str]:
-    known = {name.lower(): name for name in required}
+def _named(columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    known = {name.lower(): name for name in wanted}
     return [known.get(name.strip().lower(), name.strip()) for name in columns]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipelines.datasets.folders import SPLIT_FOLDERS
 from pipelines.errors import ManifestError
-from pipelines.manifest import Manifest, check_manifest, make_manifest
+from pipelines.manifest import COLUMNS, Manifest, check_manifest, make_manifest
 from pipelines.tables import read_text_table
 
 ORDER = 50
@@ -48,7 +48,7 @@ def read(
     """
     file = path / "manifest.csv" if path.is_dir() else path
     folder = file.parent if root is None else Path(root)
-    table = read_text_table(file, (path_column, label_column))
+    table = read_text_table(file, (path_column, label_column), COLUMNS[2:])
     taken = {path_column: "path", label_column: "label"}
     clash = [new for old, new in taken.items() if old != new and new in table.columns]
     if clash:

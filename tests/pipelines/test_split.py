@@ -71,13 +71,13 @@ def test_auto_takes_images_if_there_are_few_slides_and_says_so(tmp_path):
 
 
 def test_auto_takes_images_if_slides_cannot_fill_the_sides(tmp_path):
-    # Each class is on a slide of its own: whole slides would leave nothing for validation.
+    # Each class is on a slide of its own: whole slides would take one away from training.
     labels = "abcdefghij"
     manifest = manifest_of(
         tmp_path, dict.fromkeys(labels, 4), slide=["s" + name for name in labels for _ in range(4)]
     )
     assert set(split_manifest(manifest).table["split_by"]) == {"image"}
-    with pytest.raises(ManifestError, match="leaves validation without an image"):
+    with pytest.raises(ManifestError, match="no training image of"):
         split_manifest(manifest, SplitSettings(by="slide"))
 
 

@@ -1,0 +1,69 @@
+"""What holds for every kind of data set, and for finding out which it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.datasets import kinds, open_dataset, options, recognise
+from pipelines.errors import ManifestError
+from pipelines.manifest import check_manifest
+from pipelines.quarantine import find_unreadable
+from tests.pipelines.datasets.trees import BUILDERS
+
+
+def test_every_kind_has_a_tree_here():
+    assert set(kinds()) == set(BUILDERS)
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_is_recognised_and_read(tmp_path, kind):
+    number = BUILDERS[kind](tmp_path)
+    found, reason = recognise(tmp_path)
+    assert found == kind
+    manifest = open_dataset(tmp_path)
+    assert len(manifest) == number
+    assert manifest.notes[0] == f"Read as {kind}: {reason}."
+    assert manifest.root == tmp_path
+    check_manifest(manifest)
+    assert find_unreadable(manifest).empty
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_can_be_asked_for_by_name(tmp_path, kind):
+    BUILDERS[kind](tmp_path)
+    manifest = open_dataset(str(tmp_path), kind)
+    assert manifest.notes[0] == f"Read as {kind}: as asked for."
+    assert manifest.table.equals(open_dataset(tmp_path).table)
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_does_not_recognise_an_empty_folder_and_says_so_when_asked_for(tmp_path, kind):
+    with pytest.raises(ManifestError, match=r"folder is empty.*Looked for: pbc .*; hal .*folders"):
+        recognise(tmp_path)
+    with pytest.raises(ManifestError):
+        open_dataset(tmp_path, kind)
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_unknown_options_are_named(tmp_path, kind):
+    BUILDERS[kind](tmp_path)
+    with pytest.raises(ManifestError, match=f"kind {kind} has no option colour; it has: "):
+        open_dataset(tmp_path, colour="red")
+
+
+def test_options_are_those_of_the_reader():
+    assert options("hal") == ("lookalikes", "subsets")
+    with pytest.raises(ManifestError, match="no kind of data set 'zip'; there are pbc, hal"):
+        options("zip")
+
+
+@pytest.mark.parametrize("kind", [None, "hal"])
+def test_nothing_there(tmp_path, kind):
+    with pytest.raises(ManifestError, match=r"There is nothing at .*missing"):
+        open_dataset(tmp_path / "missing", kind)
+
+
+def test_an_image_is_no_data_set(tmp_path):
+    BUILDERS["folders"](tmp_path)
+    with pytest.raises(ManifestError, match=r"c\.bmp holds no data set that is known"):
+        open_dataset(tmp_path / "smudge_cell" / "c.bmp")

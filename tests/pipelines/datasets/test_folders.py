@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pipelines.datasets import open_dataset
+from pipelines.errors import ManifestError
+from pipelines.image_files import find_images
+from tests.pipelines.disk import write_image, write_images, write_table
+
+
+def test_the_last_folder_is_the_class_at_any_depth(tmp_path):
+    write_images(tmp_path, ["s1/x/a.png", "s2/x/a.png", "s2/deep/y/a.PNG"])
+    table = open_dataset(tmp_path).table
+    assert table["path"].tolist() == ["s1/x/a.png", "s2/deep/y/a.PNG", "s2/x/a.png"]
+    assert table["label"].tolist() == ["x", "y", "x"]
+
+
+def test_other_levels_can_be_the_class_the_slide_the_patient_and_the_source(tmp_path):
+    write_images(tmp_path, ["lab/p1/x/s1/a.png", "lab/p2/y/s2/a.png"])
+    table = open_dataset(
+        tmp_path, class_level=2, slide_level=-1, patient_level=1, source_level=0
+    ).table
+    columns = ["source", "patient", "label", "slide"]
+    assert table[columns].to_numpy().tolist() == [
+        ["lab", "p1", "x", "s1"],
+        ["lab", "p2", "y", "s2"],
+    ]
+
+
+@pytest.mark.parametrize("names", [("train", "val"), ("Training", "Valid", "Test")])
+def test_folders_named_for_the_sides_give_the_split(tmp_path, names):
+    write_images(tmp_path, [f"{side}/x/{side}.png" for side in names])
+    sides = open_dataset(tmp_path).table["split"].tolist()
+    assert sorted(sides) == sorted(["train", "validation", "test"][: len(names)])
+    assert set(open_dataset(tmp_path, split_folders=False).table["split"]) == {""}
+
+
+def test_images_in_the_root_are_an_error(tmp_path):
+    write_images(tmp_path, ["a.png", "x/b.png"])
+    with pytest.raises(ManifestError, match=r"1 of 2 images .* lie directly in .*'a\.png'\. Put"):
+        open_dataset(tmp_path)
+
+
+def test_images_above_the_class_level_are_an_error(tmp_path):
+    write_images(tmp_path, ["s1/x/a.png", "s1/b.png"])
+    with pytest.raises(ManifestError, match=r"lie above level 1, .*'s1/b\.png'"):
+        open_dataset(tmp_path, class_level=1)
+
+
+@pytest.mark.parametrize("content", [None, "note.txt"])
+def test_an_empty_class_folder_is_an_error(tmp_path, content):
+    write_image(tmp_path / "x" / "a.png")
+    (tmp_path / "y").mkdir()
+    if content:
+        write_table(tmp_path / "y" / content, "no image here")
+    with pytest.raises(ManifestError, match=r"class folder\(s\) 'y' hold no image"):
+        open_dataset(tmp_path)
+
+
+def test_a_class_may_be_missing_from_one_slide(tmp_path):
+    write_images(tmp_path, ["s1/x/a.png", "s2/y/a.png"])
+    (tmp_path / "s2" / "x").mkdir()
+    assert len(open_dataset(tmp_path)) == 2
+
+
+def test_other_files_are_counted_and_hidden_ones_passed_over(tmp_path):
+    write_images(tmp_path, ["x/a.png", ".cache/x/b.png", "x/._a.png", "__MACOSX/x/a.png"])
+    write_table(tmp_path / "x" / "list.txt", "")
+    manifest = open_dataset(tmp_path)
+    assert manifest.table["path"].tolist() == ["x/a.png"]
+    assert manifest.notes[1] == "1 file(s) are no images by their ending: 'x/list.txt'."
+
+
+def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
+    write_image(tmp_path / "elsewhere" / "a.png")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "data")
+    assert open_dataset(tmp_path / "data").table["path"].tolist() == ["x/a.png"]
+
+
+def test_odd_but_valid_names_are_read(tmp_path):
+    names = ['x/comma, "quote".png', "x/ blank .png", "x/ü€漢.png", "x/semi;colon#.png"]
+    write_images(tmp_path, names)
+    assert sorted(open_dataset(tmp_path).table["path"]) == sorted(names)
+
+
+def test_a_name_with_a_line_break_is_named(tmp_path):
+    write_image(tmp_path / "x" / "a\nb.png")
+    with pytest.raises(ManifestError, match="path holds a line break"):
+        open_dataset(tmp_path)
+
+
+def test_a_name_that_is_not_unicode_is_named(tmp_path):
+    write_image(tmp_path / "x" / "a.png")
+    try:
+        (tmp_path / "x" / "a.png").rename(os.fsdecode(os.fsencode(tmp_path / "x") + b"/\xff.png"))
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    with pytest.raises(ManifestError, match=r"not valid Unicode, such as .*rename"):
+        open_dataset(tmp_path)
+
+
+def test_find_images_wants_a_folder(tmp_path):
+    with pytest.raises(ManifestError, match="is missing; a folder"):
+        find_images(tmp_path / "none")
+    write_image(tmp_path / "a.png")
+    with pytest.raises(ManifestError, match="is a file; a folder"):
+        find_images(tmp_path / "a.png")

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.datasets import open_dataset, recognise
+from pipelines.errors import ManifestError
+from pipelines.labels import PBC_CLASSES
+from pipelines.quarantine import find_unreadable
+from pipelines.split import describe_split, split_manifest
+from tests.pipelines.datasets.trees import PREFIXES, SUBSETS, write_pbc
+from tests.pipelines.disk import write_images, write_table
+
+PUBLISHED = [f"{name}/{prefix}_1.jpg" for name, prefix in zip(PBC_CLASSES, PREFIXES)]
+
+
+def test_the_table_keeps_prefix_and_split(tmp_path):
+    write_pbc(tmp_path)
+    manifest = split_manifest(open_dataset(tmp_path))
+    assert manifest.classes == PBC_CLASSES
+    assert set(manifest.table["prefix"]) == set(PREFIXES)
+    assert len(manifest.rows("train")) == len(manifest.rows("validation")) == 24
+    assert "Neither slides nor patients are known" in describe_split(manifest)
+
+
+def test_subsets_are_nested(tmp_path):
+    write_pbc(tmp_path)
+    paths = [set(open_dataset(tmp_path, subset=name).table["path"]) for name in SUBSETS]
+    assert [len(names) for names in paths] == [16, 32, 48]
+    assert paths[0] < paths[1] < paths[2]
+
+
+@pytest.mark.parametrize(
+    ("subset", "message"),
+    [
+        ("large", "no images of the subset large; it has tiny, small, medium"),
+        ("huge", "PBC has the subsets tiny, small, medium, large, got 'huge'"),
+    ],
+)
+def test_a_subset_that_is_not_there(tmp_path, subset, message):
+    write_pbc(tmp_path)
+    with pytest.raises(ManifestError, match=message):
+        open_dataset(tmp_path, subset=subset)
+
+
+def test_a_table_with_unknown_subsets(tmp_path):
+    write_pbc(tmp_path)
+    file = tmp_path / "manifest.csv"
+    file.write_text(file.read_text().replace("tiny", "minute"))
+    with pytest.raises(ManifestError, match=r"smallest_subset of .* has 'minute'"):
+        open_dataset(tmp_path, subset="small")
+
+
+@pytest.mark.parametrize("inside", ["", "PBC_dataset_normal_DIB"])
+def test_the_folders_as_published(tmp_path, inside):
+    write_images(tmp_path / inside, PUBLISHED)
+    write_images(tmp_path / inside, ["notes/scan.png"])
+    assert recognise(tmp_path)[0] == "pbc"
+    table = open_dataset(tmp_path).table
+    assert table["path"].tolist() == [str(Path(inside) / name) for name in sorted(PUBLISHED)]
+    assert set(table["prefix"]) == set(PREFIXES)
+    with pytest.raises(ManifestError, match=r"no manifest.csv with a column smallest_subset"):
+        open_dataset(tmp_path, subset="tiny")
+
+
+def test_an_empty_class_folder_is_an_error(tmp_path):
+    write_images(tmp_path, PUBLISHED)
+    (tmp_path / PUBLISHED[3]).unlink()
+    with pytest.raises(ManifestError, match="no image has the label 'ig'"):
+        open_dataset(tmp_path)
+
+
+def test_seven_folders_are_not_pbc(tmp_path):
+    write_images(tmp_path, PUBLISHED[:-1])
+    assert recognise(tmp_path)[0] == "folders"
+    with pytest.raises(ManifestError, match="does not hold the 8 folders"):
+        open_dataset(tmp_path, "pbc")
+
+
+def test_a_label_that_is_none_of_the_eight(tmp_path):
+    write_pbc(tmp_path)
+    write_images(tmp_path, ["odd.png"])
+    file = tmp_path / "manifest.csv"
+    write_table(file, *file.read_text().splitlines(), "odd.png,blast,BL,train,tiny")
+    for subset in (None, "tiny"):
+        with pytest.raises(ManifestError, match="labels 'blast' are not among basophil"):
+            open_dataset(tmp_path, subset=subset)
+
+
+@pytest.mark.skipif(
+    "LAB_MODELS_DATA" not in os.environ, reason="LAB_MODELS_DATA names no folder of real images"
+)
+def test_the_real_images():
+    root = Path(os.environ["LAB_MODELS_DATA"]) / "pbc"
+    sizes = {"tiny": (200, 80), "small": (2100, 840), "medium": (4250, 1700)}
+    for subset, (train, validation) in sizes.items():
+        manifest = split_manifest(open_dataset(root, subset=subset))
+        assert (len(manifest.rows("train")), len(manifest.rows("validation"))) == (
+            train,
+            validation,
+        )
+    assert find_unreadable(open_dataset(root, subset="tiny")).empty
