@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ _NO_SIDE = "no side"
 
 
 def describe_dataset(manifest: Manifest, unreadable: pd.DataFrame | None = None) -> str:
-    """Classes with their images on each side, sources, slides, unreadable files, the split.
+    """Classes with their images on each side, sources, slides, unreadable files, split, notes.
 
     Args:
         manifest: The data set, without its unreadable files.
@@ -26,7 +27,8 @@ def describe_dataset(manifest: Manifest, unreadable: pd.DataFrame | None = None)
         _classes(manifest),
         _sources(manifest),
         _unreadable(unreadable),
-        describe_split(manifest),
+        describe_split(replace(manifest, notes=())),
+        "\n".join(f"Note: {note}" for note in manifest.notes),
     ]
     return "\n\n".join(block for block in blocks if block)
 

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from lab_models.cli import data
+from pipelines.datasets import open_dataset
+from pipelines.errors import ManifestError
+from pipelines.manifest import read_manifest
+from tests.pipelines.disk import BAD_FILES, manifest_of, write_bad_file
+from tflite.runtime.errors import LabError
+
+
+def run(*words):
+    parser = argparse.ArgumentParser()
+    data.add_parser(parser.add_subparsers())
+    arguments = parser.parse_args(["data", *map(str, words)])
+    return arguments.run(arguments)
+
+
+def test_says_what_the_folder_holds(tmp_path, capsys):
+    manifest_of(tmp_path, {"x": 2, "y": 1})
+    assert run(tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "3 images of 2 classes" in said
+    assert "Every image can be read." in said
+    assert "Read as folders" in said
+
+
+def test_writes_manifest_and_quarantine(tmp_path, capsys):
+    manifest_of(tmp_path / "cells", {"x": 5, "y": 5})
+    for name in BAD_FILES:
+        write_bad_file(tmp_path / "cells" / "y", name)
+    files = tmp_path / "manifest.csv", tmp_path / "bad.csv"
+    words = ("--split", "image", "--seed", "2", "--write", files[0], "--quarantine", files[1])
+    assert run(tmp_path / "cells", *words) == 1
+    manifest = read_manifest(files[0])
+    assert len(manifest) == 10
+    assert len(manifest.rows("validation")) == 2
+    assert files[1].read_text().count("\n") == 1 + len(BAD_FILES)
+    assert len(open_dataset(files[0])) == 10
+    assert "4 file(s) cannot be read" in capsys.readouterr().out
+
+
+def test_can_leave_the_images_closed(tmp_path, capsys):
+    manifest_of(tmp_path, {"x": 2})
+    write_bad_file(tmp_path / "x", "empty.jpg")
+    assert run(tmp_path, "--no-decode") == 0
+    assert "The images were not opened." in capsys.readouterr().out
+    with pytest.raises(LabError, match="leave --no-decode out"):
+        run(tmp_path, "--no-decode", "--quarantine", tmp_path / "bad.csv")
+
+
+def test_options_reach_the_reader(tmp_path, capsys):
+    manifest_of(tmp_path / "s1", {"x": 2})
+    options = ("--kind", "folders", "--option", "slide_level=0", "--option", "split_folders=false")
+    assert run(tmp_path, *options) == 0
+    assert "source" in capsys.readouterr().out
+    with pytest.raises(LabError, match=r"takes NAME=VALUE.*'slide_level'"):
+        run(tmp_path, "--option", "slide_level")
+    with pytest.raises(ManifestError, match="has no option colour"):
+        run(tmp_path, "--option", "colour=red")
+
+
+def test_a_leak_is_refused_and_nothing_written(tmp_path):
+    manifest = manifest_of(tmp_path, {"train/x": 2, "test/x": 2})
+    manifest.path(0).write_bytes(manifest.path(2).read_bytes())
+    with pytest.raises(ManifestError, match="same file content is on two sides"):
+        run(tmp_path, "--write", tmp_path / "m.csv")
+    assert not (tmp_path / "m.csv").exists()
