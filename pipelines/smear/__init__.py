@@ -11,6 +11,7 @@ from pipelines.smear.settings import (
     SmearSettings,
     StainSettings,
 )
+from pipelines.smear.sheet import write_sheet
 from pipelines.smear.write import write_smears
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "SlideSettings",
     "SmearSettings",
     "StainSettings",
+    "write_sheet",
     "write_smears",
 ]

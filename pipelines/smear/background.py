@@ -112,7 +112,7 @@ def _red_cell(
     inside = np.minimum(squares, 1)
     depth = blood.pallor * (0.7 + 0.5 * pallor)
     disc = 0.75 + 0.25 * np.sqrt(1 - inside)
-    dip = np.maximum(1 - inside / 0.36, 0)
+    dip = np.maximum(1 - inside / 0.5, 0)
     thickness = disc * (1 - depth * dip * dip * (3 - 2 * dip))
     dyes[dye.HAEMOGLOBIN, y0:y1, x0:x1] += edge * thickness * (0.8 + 0.3 * amount)
 

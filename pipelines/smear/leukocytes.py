@@ -50,8 +50,8 @@ def _body(field: Field, cell: Cell, centre: np.ndarray, rng: np.random.Generator
     outline = contour(centre, cell.diameter / 2, cell.elongation, rng, cell.outline)
     mask = Mask(field).polygon(outline)
     if cell.hairs < 1:
-        return roughen(field, mask.alpha(), noise(field, MEDIUM, rng), cell.outline, 0.3)
-    body = roughen(field, mask.alpha(), noise(field, MEDIUM, rng), 2 * cell.outline, 0.3)
+        return roughen(field, mask.alpha(), noise(field, COARSE, rng), 2 * cell.outline, 0.3)
+    body = roughen(field, mask.alpha(), noise(field, COARSE, rng), 3 * cell.outline, 0.4)
     return np.maximum(body, _hairs(field, cell, outline, centre, rng))
 
 
@@ -65,17 +65,21 @@ def _hairs(
     outward = feet - centre
     outward /= np.sqrt((outward**2).sum(axis=1, keepdims=True))
     across = outward[:, ::-1] * (-1, 1)
-    lengths = cell.hair_length * (0.4 + 0.8 * rng.random(number))
-    lean = 0.5 * rng.standard_normal(number)
-    widths = 0.18 + 0.35 * rng.random(number)
+    # One side of a cell often has more of them.
+    side = rng.standard_normal(2)
+    favour = 0.7 + 0.3 * np.clip(outward @ side, -1.5, 1.5)
+    lengths = cell.hair_length * (0.25 + 1.0 * rng.random(number)) * favour
+    lean = 0.7 * rng.standard_normal(number)
+    widths = 0.15 + 0.55 * rng.random(number) ** 2
     tips = feet + outward * lengths[:, None] + across * (lean * lengths)[:, None]
     inner = feet - 0.5 * outward
-    for first, second, tip in zip(
-        inner + across * widths[:, None], inner - across * widths[:, None], tips
+    levels = 110 + 145 * rng.random(number)
+    for first, second, tip, level in zip(
+        inner + across * widths[:, None], inner - across * widths[:, None], tips, levels
     ):
         # A blunt tip: a hair narrower than a grid point would vanish.
-        aside = 0.25 * (first - second)
-        mask.polygon(np.stack((first, tip + aside, tip - aside, second)))
+        aside = 0.2 * (first - second)
+        mask.polygon(np.stack((first, tip + aside, tip - aside, second)), int(level))
     return field.blur(mask.alpha(), 0.1)
 
 
@@ -94,12 +98,15 @@ def _spine(
 ) -> tuple[np.ndarray, float]:
     """Points along the middle of the nucleus, and half its thickness in micrometres."""
     radius = cell.nucleus * cell.diameter / 2
-    half = radius * math.sqrt(math.pi / (4 * cell.stretch + math.pi))
+    # Lobes lie one beside the other, so that a lobed nucleus is as long as its lobes.
+    lobed = cell.constriction if cell.lobes >= 1.5 else 0.0
+    stretch = cell.stretch + lobed * max(0.0, 1.45 * round(cell.lobes) - cell.stretch)
+    half = radius * math.sqrt(math.pi / (4 * stretch + math.pi))
     steps = np.linspace(-0.5, 0.5, _SPINE_POINTS)
-    wiggle = 0.25 * min(cell.stretch, 2.0) * rng.standard_normal()
+    wiggle = 0.3 * min(stretch, 2.0) * rng.standard_normal()
     heading = 2 * math.pi * rng.random() + cell.bend * steps
     heading += wiggle * np.sin(2 * np.pi * (steps + rng.random()))
-    length = 2 * half * cell.stretch
+    length = 2 * half * stretch
     points = np.cumsum(np.stack((np.cos(heading), np.sin(heading)), axis=1), axis=0)
     points = (points - points.mean(axis=0)) * (length / _SPINE_POINTS)
     # A long ribbon is folded up until it fits the cell.
@@ -107,6 +114,7 @@ def _spine(
     room = max(cell.diameter / 2 * 0.94 - half, 0.2)
     shrink = min(1.0, room / reach)
     points = points * shrink + place
+    half *= 1 - lobed * (1 - shrink)
     outside = points - centre
     distance = np.sqrt((outside**2).sum(axis=1)).max()
     if distance > room:
@@ -121,14 +129,15 @@ def _nucleus(
     lobes = max(1, round(cell.lobes))
     beads = np.abs(np.sin(np.pi * lobes * (np.arange(_SPINE_POINTS) + 0.5) / _SPINE_POINTS))
     constriction = cell.constriction if lobes > 1 else 0.3 * cell.constriction
-    profile = 1 - constriction * (1 - np.sqrt(beads))
+    profile = 1 - constriction * (1 - beads)
     if lobes > 1:
         # Lobes differ in size; what the threads take away the lobes get.
         sizes = 1 + 0.15 * constriction * rng.standard_normal(lobes)
         profile *= np.repeat(sizes, -(-_SPINE_POINTS // lobes))[:_SPINE_POINTS]
-        profile *= 1 + 0.25 * constriction
+        profile *= 1 + 0.35 * constriction
     mask = Mask(field).discs(points, half * profile)
-    nucleus = roughen(field, mask.alpha(), noise(field, COARSE, rng), cell.nucleus_outline, 0.35)
+    smooth = 0.35 - 0.25 * constriction
+    nucleus = roughen(field, mask.alpha(), noise(field, COARSE, rng), cell.nucleus_outline, smooth)
     if constriction > 0.4:
         thread = Mask(field).line(points, _THREAD).alpha()
         nucleus = np.maximum(nucleus, field.blur(thread, 0.08))
@@ -139,7 +148,8 @@ def _cytoplasm(
     dyes: np.ndarray, field: Field, cell: Cell, body: np.ndarray,
     place: np.ndarray, direction: np.ndarray, rng: np.random.Generator,
 ) -> None:  # fmt: skip
-    texture = 1 + cell.mottle * (0.6 * noise(field, COARSE, rng) + 0.6 * noise(field, BROAD, rng))
+    texture = 0.6 * noise(field, MEDIUM, rng) + 0.8 * noise(field, COARSE, rng)
+    texture = 1 + cell.mottle * (texture + 0.6 * noise(field, BROAD, rng))
     # Thinner towards the membrane, except where ribonucleic acid gathers at it.
     depth = field.blur(body, 0.9)
     azure = cell.azure * texture * (1 + 2 * cell.rim * np.clip(1 - depth, 0, 0.5))
@@ -185,11 +195,11 @@ def _granules(
     if number < 1:
         return
     points = centre + _within(cell.diameter * 0.48, number, rng)
-    sizes = 0.3 + 0.2 * rng.random(number)
+    sizes = 0.26 + 0.2 * rng.random(number)
     mask = Mask(field).discs(points, sizes, 140 + 115 * rng.random(number)).alpha() * body
     dyes[dye.AZURE] *= 1 - 0.7 * mask
-    dyes[dye.EOSIN] += 0.95 * mask
-    dyes[dye.AZUROPHIL] += 0.12 * mask
+    dyes[dye.EOSIN] += 0.62 * mask
+    dyes[dye.AZUROPHIL] += 0.06 * mask
 
 
 def _chromatin(
@@ -202,10 +212,12 @@ def _chromatin(
     kind = min(int(grain), 1)
     share = grain - kind
     texture = (1 - share) * noise(field, kind, rng) + share * noise(field, kind + 1, rng)
+    # Clumps stand out of a ground that is even: no bright holes.
+    texture = np.maximum(texture, -1.0)
     # Heterochromatin lies at the membrane: a slightly denser border.
     border = np.clip(2 * nucleus - 2 * field.blur(nucleus, 0.5), 0, 1)
     density = cell.chromatin * (1 + 1.2 * cell.clumping * texture + 0.35 * border)
-    density += 0.12 * cell.chromatin * noise(field, BROAD, rng)
+    density += 0.08 * cell.chromatin * noise(field, BROAD, rng)
     radius = cell.nucleus * cell.diameter / 2
     if cell.folds >= 1:
         density = density * (1 + 0.35 * _folds(field, cell, place, radius, rng))
@@ -240,14 +252,15 @@ def _granules_on_top(
     number = round(cell.azurophils)
     if number >= 1:
         points = centre + _within(cell.diameter * 0.46, number, rng)
-        sizes = 0.14 + 0.16 * rng.random(number)
+        sizes = 0.13 + 0.16 * rng.random(number)
         mask = Mask(field).discs(points, sizes, 120 + 135 * rng.random(number)).alpha() * body
         dyes[dye.AZUROPHIL] += 0.9 * mask
     number = round(cell.basophils)
     if number >= 1:
         points = centre + _within(cell.diameter * 0.47, number, rng)
-        sizes = 0.25 + 0.3 * rng.random(number)
+        sizes = 0.22 + 0.26 * rng.random(number)
         mask = Mask(field).discs(points, sizes, 150 + 105 * rng.random(number)).alpha() * body
         dyes *= 1 - 0.5 * mask
-        dyes[dye.CHROMATIN] += 1.15 * mask
-        dyes[dye.AZURE] += 0.4 * mask
+        dyes[dye.CHROMATIN] += 0.85 * mask
+        dyes[dye.AZUROPHIL] += 0.35 * mask
+        dyes[dye.AZURE] += 0.2 * mask

@@ -85,9 +85,9 @@ KNOBS = tuple(field.name for field in dataclasses.fields(Leukocyte))
 
 LEUKOCYTES: dict[str, Leukocyte] = {
     "promyelocyte": Leukocyte(
-        diameter=(14.0, 19.5), nucleus=(0.70, 0.80), outline=(0.02, 0.05), offset=(0.4, 0.95),
+        diameter=(14.0, 19.5), nucleus=(0.70, 0.82), outline=(0.02, 0.05), offset=(0.4, 0.95),
         chromatin=(0.70, 0.90), clumping=(0.10, 0.18), grain=(0.3, 0.9), nucleoli=(0.6, 3.0),
-        azure=(0.30, 0.50), rim=(0.1, 0.4), halo=(0.2, 0.6), azurophils=(35, 110),
+        azure=(0.30, 0.50), rim=(0.1, 0.4), halo=(0.2, 0.6), azurophils=(45, 160),
     ),
     "myelocyte": Leukocyte(
         diameter=(12.0, 16.5), nucleus=(0.62, 0.73), offset=(0.4, 0.95), stretch=(0.1, 0.45),
@@ -100,27 +100,27 @@ LEUKOCYTES: dict[str, Leukocyte] = {
         azure=(0.05, 0.14), eosin=(0.10, 0.18), dust=(0.15, 0.30), azurophils=(0, 6),
     ),
     "band_neutrophil": Leukocyte(
-        diameter=(11.0, 14.5), nucleus=(0.54, 0.63), offset=(0.0, 0.5), stretch=(2.1, 3.2),
-        bend=(2.2, 3.9), constriction=(0.05, 0.28), lobes=(1.0, 3.0), chromatin=(0.92, 1.12),
+        diameter=(11.0, 14.5), nucleus=(0.52, 0.61), offset=(0.0, 0.5), stretch=(2.2, 3.6),
+        bend=(2.4, 4.6), constriction=(0.04, 0.26), lobes=(1.0, 3.0), chromatin=(0.92, 1.12),
         clumping=(0.22, 0.32), grain=(1.3, 2.0), azure=(0.03, 0.09), eosin=(0.10, 0.18),
         dust=(0.15, 0.32),
     ),
     "segmented_neutrophil": Leukocyte(
         diameter=(10.5, 14.0), nucleus=(0.53, 0.62), offset=(0.0, 0.5), stretch=(2.8, 4.2),
-        bend=(2.2, 5.2), constriction=(0.66, 0.92), lobes=(2.6, 4.7), chromatin=(0.95, 1.15),
+        bend=(2.2, 5.6), constriction=(0.70, 0.98), lobes=(2.6, 4.7), chromatin=(0.95, 1.15),
         clumping=(0.22, 0.34), grain=(1.4, 2.0), azure=(0.02, 0.07), eosin=(0.10, 0.18),
         dust=(0.15, 0.32),
     ),
     "eosinophil": Leukocyte(
         diameter=(11.5, 15.0), nucleus=(0.48, 0.58), offset=(0.3, 0.9), stretch=(1.7, 2.8),
         bend=(1.2, 3.6), constriction=(0.45, 0.85), lobes=(1.8, 3.0), chromatin=(0.90, 1.10),
-        clumping=(0.20, 0.30), grain=(1.2, 2.0), azure=(0.05, 0.15), eosin=(0.30, 0.45),
-        eosinophils=(70, 170),
+        clumping=(0.20, 0.30), grain=(1.2, 2.0), azure=(0.05, 0.15), eosin=(0.22, 0.36),
+        eosinophils=(110, 260),
     ),
     "basophil": Leukocyte(
         diameter=(10.0, 13.5), nucleus=(0.60, 0.76), stretch=(0.4, 1.6), bend=(0.2, 2.4),
         constriction=(0.1, 0.5), lobes=(1.0, 3.0), chromatin=(0.75, 0.95), clumping=(0.12, 0.24),
-        azure=(0.06, 0.18), eosin=(0.05, 0.12), basophils=(25, 85), outline=(0.02, 0.06),
+        azure=(0.06, 0.18), eosin=(0.05, 0.12), basophils=(30, 110), outline=(0.02, 0.06),
     ),
     "monocyte": Leukocyte(
         diameter=(13.5, 19.0), nucleus=(0.58, 0.72), elongation=(1.0, 1.3), outline=(0.03, 0.12),
@@ -159,7 +159,7 @@ LEUKOCYTES: dict[str, Leukocyte] = {
         diameter=(11.0, 17.0), nucleus=(0.45, 0.58), elongation=(1.1, 1.55), outline=(0.02, 0.08),
         stretch=(0.0, 0.2), nucleus_outline=(0.02, 0.07), offset=(0.8, 1.1),
         chromatin=(1.0, 1.2), clumping=(0.28, 0.42), grain=(1.8, 2.0), azure=(0.75, 1.15),
-        rim=(0.1, 0.4), halo=(0.5, 0.9), vacuoles=(-2, 3),
+        rim=(0.1, 0.4), halo=(0.35, 0.75), vacuoles=(-2, 3),
     ),
     "hairy_cell": Leukocyte(
         diameter=(11.0, 16.5), nucleus=(0.58, 0.76), elongation=(1.0, 1.3), outline=(0.04, 0.12),
@@ -178,7 +178,7 @@ LEUKOCYTES: dict[str, Leukocyte] = {
     "erythroblast": Leukocyte(
         diameter=(7.5, 12.0), nucleus=(0.44, 0.68), outline=(0.01, 0.06), stretch=(0.0, 0.12),
         nucleus_outline=(0.02, 0.08), offset=(0.0, 0.9), chromatin=(1.2, 1.5),
-        clumping=(0.10, 0.30), grain=(1.2, 2.0), azure=(0.04, 0.42), eosin=(0.0, 0.06),
+        clumping=(0.16, 0.34), grain=(1.4, 2.0), azure=(0.03, 0.36), eosin=(0.0, 0.06),
         haemoglobin=(0.25, 0.95), mottle=(0.03, 0.09),
     ),
 }  # fmt: skip

@@ -80,7 +80,7 @@ def _scene(key: _Key, slide: int, hospital: int, database: str) -> _Scene:
         number=low + (high - low) * rng.random(),
         diameter=7.2 + 0.25 * rng.standard_normal(),
         spread=0.04 + 0.06 * rng.random(),
-        pallor=0.25 + 0.5 * rng.random(),
+        pallor=0.35 + 0.45 * rng.random(),
         oval=0.15 + 0.35 * rng.random(),
     )
     field = Field(settings.size, settings.micrometres / camera.magnification)

@@ -21,7 +21,7 @@ _SHIFT = 4  # binary places of OpenCV's fixed-point coordinates
 _BANK = 512  # pixels of a texture's side
 
 FINE, MEDIUM, COARSE, BROAD = range(4)
-TEXTURE_SIGMAS = (0.22, 0.45, 0.8, 2.0)
+TEXTURE_SIGMAS = (0.13, 0.26, 0.48, 1.6)
 """Standard deviations (micrometres) of the Gaussians that make the four textures of noise."""
 
 

@@ -30,7 +30,9 @@ def paint_thrombocytes(
         middles.polygon(contour(centre, diameter / 2 * inner, elongation, rng, 0.15, points=24))
     body = roughen(field, bodies.alpha(), noise(field, MEDIUM, rng), 0.12, 0.2)
     middle = field.blur(middles.alpha(), 0.35) * body
-    granules = np.clip(0.5 + 0.6 * noise(field, FINE, rng) + 0.3 * noise(field, MEDIUM, rng), 0, 2)
+    granules = np.clip(
+        0.6 + 0.35 * noise(field, FINE, rng) + 0.35 * noise(field, MEDIUM, rng), 0, 2
+    )
     strength = 0.75 + 0.5 * rng.random()
     dye.cover(dyes, body)
     dyes[dye.AZURE] += body * (0.14 + 0.12 * rng.random() + 0.04 * noise(field, COARSE, rng))
