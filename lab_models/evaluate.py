@@ -10,6 +10,7 @@ import numpy as np
 from lab_models.metrics import Metrics, MetricSettings, compute_metrics
 from lab_models.predictions import Predictions, read_features, read_predictions
 from lab_models.report.content import ReportContent, RunFacts, read_facts
+from lab_models.report.figures import DPI
 from lab_models.report.galleries import GallerySettings, choose_class, find_mistakes
 from lab_models.report.projection import ProjectionSettings
 from lab_models.report.words import split_statement
@@ -28,12 +29,14 @@ class EvaluationSettings:
         projection: How features are laid out.
         gallery: Which mistakes are shown. Where it names no class, the ``focus_class`` of the
             recipe is taken.
+        dpi: Dots per inch of the pictures.
     """
 
     split: str = ""
     metrics: MetricSettings = field(default_factory=MetricSettings)
     projection: ProjectionSettings = field(default_factory=ProjectionSettings)
     gallery: GallerySettings = field(default_factory=GallerySettings)
+    dpi: int = DPI
 
 
 def finish_report(run: RunDirectory, settings: EvaluationSettings | None = None) -> dict[str, Any]:
@@ -74,7 +77,6 @@ def write_evaluation(
     features: np.ndarray | None,
     statement: str,
     settings: EvaluationSettings,
-    notes: tuple[str, ...] = (),
     images: str = "",
 ) -> dict[str, Any]:
     """Computes and writes everything about some predictions into a folder.
@@ -86,7 +88,6 @@ def write_evaluation(
         features: float32 ``(images, d)`` in the order of `predictions`; None without them.
         statement: What the split promises.
         settings: Choices.
-        notes: Further sentences for the reader.
         images: What the images are called in sentences, by default ``<split> images``.
 
     Returns:
@@ -113,8 +114,8 @@ def write_evaluation(
             None if features is None else features[rows],
             facts.history,
             settings.projection,
+            settings.dpi,
         ),
-        notes=notes,
     )
     return write_files(folder, content)
 

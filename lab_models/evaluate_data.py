@@ -126,65 +126,61 @@ def _read_images(run: RunDirectory, facts: RunFacts, data: Path, chosen: DataSet
 
     manifest = open_dataset(data, chosen.kind or None, **dict(chosen.options))
     chosen.labels.check(set(manifest.table["label"]), run.classes)
-    table = manifest.table
-    if chosen.split:
-        table = table[table["split"] == chosen.split]
-        if table.empty:
-            there = sorted(set(manifest.table["split"]) - {""})
-            raise LabError(
-                f"{data} has no images of the split {chosen.split!r}; "
-                f"it has: {', '.join(there) or 'no splits'}."
-            )
+    table = _of_split(manifest.table, chosen.split, data)
     labels = chosen.labels.rename(table["label"])
-    table = table.assign(label=labels, split=chosen.split or NEW)[labels != ""]
-    notes = []
-    left_out = int((labels == "").sum())
-    if left_out:
-        notes.append(f"{left_out} images of labels that were mapped to nothing are left out.")
-    table, said = _without_training(table, manifest.root, facts, chosen.include_training)
+    table = table.assign(label=labels)[labels != ""]
+    said = list(manifest.notes)
+    if len(table) < len(labels):
+        said.append(f"Left out by the map of labels: {len(labels) - len(table)} images.")
+    seen, finding = _trained_on(table, manifest.root, facts)
+    said.append(finding)
+    if not chosen.include_training:
+        table = table[~seen]
+        said += [f"Those {int(seen.sum())} are left out."] if seen.any() else []
     if table.empty:
         raise LabError(
-            f"No image of {data} is left to evaluate. {' '.join([*notes, *said])} "
+            f"No image of {data} is left to evaluate. {' '.join(said)} "
             "Give other images, or --include-training to evaluate on training images."
         )
+    # The split's own name may be none that a manifest knows, so it is put back afterwards.
     names = tuple(dict.fromkeys(table["label"]))
     kept, quarantine = split_off_unreadable(
-        make_manifest(table.drop(columns="split"), manifest.root, names)
+        make_manifest(table.drop(columns="split"), manifest.root, names).with_notes(*said)
     )
-    if len(quarantine):
-        said.append(f"{len(quarantine)} files cannot be read and are left out.")
     kept = replace(kept, table=kept.table.assign(split=chosen.split or NEW))
-    return _Images(kept, quarantine, (*notes, *said), _statement(said, chosen))
+    which = f"the split {chosen.split}" if chosen.split else "all images"
+    statement = " ".join([f"Evaluated: {which} of the data.", *kept.notes])
+    return _Images(kept, quarantine, kept.notes, statement)
 
 
-def _without_training(
-    table: pd.DataFrame, root: Path, facts: RunFacts, include: bool
-) -> tuple[pd.DataFrame, list[str]]:
-    """Leaves out the images that the model was trained on, recognised by their content."""
+def _of_split(table: pd.DataFrame, split: str, data: Path) -> pd.DataFrame:
+    if not split:
+        return table
+    part = table[table["split"] == split]
+    if part.empty:
+        there = ", ".join(sorted(set(table["split"]) - {""})) or "no splits"
+        raise LabError(f"{data} has no images of the split {split!r}; it has: {there}.")
+    return part
+
+
+def _trained_on(table: pd.DataFrame, root: Path, facts: RunFacts) -> tuple[np.ndarray, str]:
+    """Which images the model was trained on, recognised by their content: bool, and in words."""
     from pipelines.same_content import same_content
 
+    none = np.zeros(len(table), bool)
     if facts.manifest is None or facts.data_root is None:
-        return table, ["The run does not say what it was trained on, so overlap is not known."]
+        return none, "The run does not say what it was trained on, so overlap is not known."
     trained = facts.manifest[facts.manifest["split"] == "train"]["path"]
     known = [facts.data_root / path for path in trained]
-    if not any(path.exists() for path in known[:1]):
-        return table, ["The training images are gone, so overlap with them is not known."]
+    gone = sum(not path.exists() for path in known)
+    if gone == len(known):
+        return none, "The training images are gone, so overlap with them is not known."
+    # A training image met again under its own path is a file equal to itself.
     groups = same_content([*known, *(root / path for path in table["path"])])
-    # Equal paths are one file read twice, and so have equal content.
-    seen = np.isin(groups[len(known) :], np.unique(groups[: len(known)][groups[: len(known)] >= 0]))
-    if not seen.any():
-        return table, ["None of the images was trained on."]
-    if include:
-        return table, [
-            f"{int(seen.sum())} of the images were trained on: the figures say little about new "
-            "images."
-        ]
-    return table[~seen], [f"{int(seen.sum())} images that were trained on are left out."]
-
-
-def _statement(said: list[str], chosen: DataSettings) -> str:
-    which = f"the split {chosen.split!r}" if chosen.split else "all images"
-    return f"Evaluated: {which} of the data. " + " ".join(said)
+    before, now = groups[: len(known)], groups[len(known) :]
+    seen = np.isin(now, before[before >= 0])
+    words = f"The model was trained on {int(seen.sum()) or 'none'} of the images"
+    return seen, words + (f" ({gone} training images are gone)." if gone else ".")
 
 
 def _predict(

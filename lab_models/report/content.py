@@ -49,7 +49,6 @@ class ReportContent:
         statement: What the split promises.
         galleries: Mistakes around one class of the main split.
         pictures: PNG files by name, see `lab_models.evaluate`.
-        notes: Further sentences for the reader.
     """
 
     facts: RunFacts
@@ -58,7 +57,6 @@ class ReportContent:
     statement: str
     galleries: Galleries
     pictures: dict[str, Path] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
     @property
     def split(self) -> str:

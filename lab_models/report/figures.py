@@ -76,18 +76,19 @@ def make_figure(width: float, height: float, **subplots: Any) -> tuple[Figure, A
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(**subplots)
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path, dpi: int = DPI) -> Path:
     """Writes a figure as PNG, whole or not at all.
 
     Args:
         figure: The figure.
         path: Where to, ending in ``.png``.
+        dpi: Dots per inch.
     """
     with whole_file(path) as temporary:
-        figure.savefig(temporary, format="png", facecolor="white")
+        figure.savefig(temporary, format="png", facecolor="white", dpi=dpi)
     return path

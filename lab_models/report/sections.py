@@ -33,7 +33,6 @@ def verdict_section(content: ReportContent) -> str:
     parts = [html.paragraph(first, "lead"), _tiles(content.main)]
     parts += [html.paragraph(sentence) for sentence in others]
     parts.append(html.paragraph(content.statement, "statement"))
-    parts += [html.paragraph(note) for note in content.notes]
     return "".join(parts) + _other_splits(content)
 
 

@@ -14,7 +14,7 @@ from lab_models.metrics import Metrics, lymphocyte_confusion
 from lab_models.predictions import Predictions
 from lab_models.report import html, plots, sections
 from lab_models.report.content import ReportContent
-from lab_models.report.figures import save_figure
+from lab_models.report.figures import DPI, save_figure
 from lab_models.report.model_card import write_model_card
 from lab_models.report.projection import ProjectionSettings, choose_points, project
 from lab_models.runs import RunDirectory, write_json
@@ -29,6 +29,7 @@ def draw_pictures(
     features: np.ndarray | None,
     history: Any,
     projection: ProjectionSettings,
+    dpi: int = DPI,
 ) -> dict[str, Path]:
     """Draws every picture that the data allows.
 
@@ -39,6 +40,7 @@ def draw_pictures(
         features: float32 ``(images, d)`` in the order of `predictions`; None without them.
         history: Table of epochs, or None.
         projection: How features are laid out.
+        dpi: Dots per inch.
 
     Returns:
         The files by name, the names as in `lab_models.report.sections.PICTURES`.
@@ -62,7 +64,9 @@ def draw_pictures(
     scatter = _scatter(predictions, features, projection)
     if scatter is not None:
         figures["scatter"] = scatter
-    return {name: save_figure(figure, folder / f"{name}.png") for name, figure in figures.items()}
+    return {
+        name: save_figure(figure, folder / f"{name}.png", dpi) for name, figure in figures.items()
+    }
 
 
 def _scatter(

@@ -19,7 +19,7 @@ from tests.lab_models.fake_run import make_fake_run
 from tflite.runtime.errors import LabError
 
 QUICK = ProjectionSettings(method="pca")
-SETTINGS = EvaluationSettings(projection=QUICK)
+SETTINGS = EvaluationSettings(projection=QUICK, dpi=20)
 ABC = ("a", "b", "c")
 
 
@@ -146,7 +146,7 @@ def test_a_failure_leaves_the_old_report(small, monkeypatch):
 
 
 def test_the_split_can_be_chosen(small):
-    figures = finish_report(small, EvaluationSettings(split="validation", projection=QUICK))
+    figures = finish_report(small, EvaluationSettings(split="validation", projection=QUICK, dpi=20))
     assert figures["main_split"] == "validation"
     with pytest.raises(RunError, match="no image of the split 'nonsense'"):
         finish_report(small, EvaluationSettings(split="nonsense", projection=QUICK))
@@ -161,10 +161,12 @@ def test_the_recipe_says_whose_mistakes_are_shown(small):
     write_json(small.recipe_json, {"name": "fake", "focus_class": "b"})
     finish_report(small, SETTINGS)
     assert "Missed: b named otherwise" in Page(small.report.read_text()).text
-    finish_report(small, EvaluationSettings(projection=QUICK, gallery=GallerySettings("c")))
+    finish_report(small, EvaluationSettings(projection=QUICK, dpi=20, gallery=GallerySettings("c")))
     assert "Missed: c named otherwise" in Page(small.report.read_text()).text
     with pytest.raises(LabError, match="no class 'zebra'"):
-        finish_report(small, EvaluationSettings(projection=QUICK, gallery=GallerySettings("zebra")))
+        finish_report(
+            small, EvaluationSettings(projection=QUICK, dpi=20, gallery=GallerySettings("zebra"))
+        )
 
 
 def test_parity_is_shown_where_the_run_was_exported(small):
