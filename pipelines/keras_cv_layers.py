@@ -178,8 +178,8 @@ def make_rand_augment(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tens
 def make_mix(settings: AugmentSettings) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
     """KerasCV's ``CutMix`` and ``MixUp`` as one function of a batch, a choice and a key.
 
-    Labels and weights are mixed in the shares of the images, so that a class weight counts for
-    as much as there is of its class.
+    Labels and weights are mixed in the shares of the images (for CutMix, of the pixels), so that
+    a class weight counts for as much as there is of its class.
 
     Args:
         settings: Gives the parameters of the Beta distributions.
@@ -203,19 +203,46 @@ def make_mix(settings: AugmentSettings) -> Callable[..., tuple[tf.Tensor, tf.Ten
     def mix(
         images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, choice: tf.Tensor, key: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        # The layers mix whatever stands under "labels": the weight rides along as a column.
-        batch = {"images": images, "labels": tf.concat([labels, weights[:, None]], axis=1)}
-
-        def through(layer: Any) -> Callable[[], dict[str, tf.Tensor]]:
-            def call() -> dict[str, tf.Tensor]:
-                with _keyed(key):
-                    return dict(layer(dict(batch)))
-
-            return call
-
-        branches = {NO_MIX: lambda: batch, CUTMIX: through(cutmix), MIXUP: through(mixup)}
-        result = tf.switch_case(tf.convert_to_tensor(choice, tf.int32), branches)
-        both = tf.ensure_shape(result["labels"], batch["labels"].shape)
-        return tf.ensure_shape(result["images"], images.shape), both[:, :-1], both[:, -1]
+        # The weight rides along as one more column of the label.
+        both = tf.concat([labels, weights[:, None]], axis=1)
+        branches = {
+            NO_MIX: lambda: (images, both),
+            CUTMIX: lambda: _cutmix(cutmix, images, both, key),
+            MIXUP: lambda: _mixup(mixup, images, both, key),
+        }
+        pixels, mixed = tf.switch_case(tf.convert_to_tensor(choice, tf.int32), branches)
+        mixed = tf.ensure_shape(mixed, both.shape)
+        return tf.ensure_shape(pixels, images.shape), mixed[:, :-1], mixed[:, -1]
 
     return mix
+
+
+def _mixup(
+    layer: Any, images: tf.Tensor, labels: tf.Tensor, key: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    with _keyed(key):
+        result = layer({"images": images, "labels": labels})
+    return result["images"], result["labels"]
+
+
+def _cutmix(
+    layer: Any, images: tf.Tensor, labels: tf.Tensor, key: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """CutMix with labels in the shares of the pixels.
+
+    KerasCV reckons the share from the whole rectangle, the part beyond the border included: an
+    image with half of its pixels exchanged may count as the other class entirely. Yun et al.
+    take what was pasted, and so do we: a mask of image numbers goes through the same cut.
+    """
+    import tensorflow as tf
+
+    numbers = tf.range(tf.shape(images)[0], dtype=tf.float32)[:, None, None, None]
+    masks = tf.ones_like(images[..., :1]) * numbers
+    with _keyed(key):
+        result = layer({"images": images, "segmentation_masks": masks})
+    foreign = result["segmentation_masks"] != numbers
+    share = tf.reduce_mean(tf.cast(foreign, tf.float32), axis=(1, 2))
+    found = tf.reduce_max(tf.where(foreign, result["segmentation_masks"], -1.0), axis=(1, 2, 3))
+    partners = tf.where(found < 0, numbers[:, 0, 0, 0], found)
+    partner_labels = tf.gather(labels, tf.cast(partners, tf.int32))
+    return result["images"], (1 - share) * labels + share * partner_labels

@@ -32,13 +32,14 @@ STRENGTHS = {
     "saturation": 0.5,
     "blur": 2.0,
     "noise": 10.0,
-    "rand_augment_operations": 2,
+    "rand_augment_operations": 1,
     "cutmix_probability": 1.0,
     "mixup_probability": 1.0,
 }
 ALONE = {name: AugmentSettings(**{name: value}) for name, value in STRENGTHS.items()}
 TOGETHER = AugmentSettings(**{k: v for k, v in STRENGTHS.items() if not k.startswith("mixup")})
-TABLE = {**ALONE, "together": TOGETHER, **{name: make() for name, make in PRESETS.items()}}
+PRESET = {name: make() for name, make in PRESETS.items() if not make().needs_keras_cv}
+TABLE = {**ALONE, "together": TOGETHER, **PRESET}
 PER_IMAGE = {name: s for name, s in ALONE.items() if not s.mixes}
 
 
@@ -70,8 +71,9 @@ def make_augment(settings: AugmentSettings, seed: int = 1):
     def augment(batch, labels, epoch, indices):
         types = (tf.float32, tf.int64)
         batch, keys = tf.numpy_function(own, [batch, epoch, indices], types, stateful=False)
-        batch.set_shape((None, HEIGHT, WIDTH, 3))
-        keys.set_shape((None, 2))
+        # As in the pipeline; and eager calls and graphs then share one trace.
+        batch.set_shape((BATCH, HEIGHT, WIDTH, 3))
+        keys.set_shape((BATCH, 2))
         if rand_augment is not None:
             batch = rand_augment(batch, keys)
         if mix is not None:

@@ -129,23 +129,23 @@ class TestMix:
     def test_weights_are_mixed_in_the_shares_of_the_labels(self, mix, choice):
         _, soft, mixed = mix(images(), labels(), weights(), choice, keys()[0])
         np.testing.assert_allclose(soft.numpy().sum(1), 1, atol=1e-5)
-        assert soft.numpy().max(1).min() < 1
+        assert (soft.numpy().max(1) < 1).mean() > 0.5
         np.testing.assert_allclose(mixed, soft.numpy() @ weights(), rtol=1e-4)
 
-    def test_cutmix_pastes_rectangles_of_a_partner(self, mix):
+    def test_cutmix_pastes_rectangles_and_counts_their_pixels(self, mix):
         level = 10 * weights()
         flat = np.ones((BATCH, SIZE, SIZE, 3), np.float32) * level[:, None, None, None]
-        result, soft, _ = mix(flat, labels(), weights(), CUTMIX, keys()[0])
-        for i, (image, label) in enumerate(zip(result.numpy(), soft.numpy())):
-            found = set(np.unique(image))
-            partners = set(level[label > 0])
-            assert found <= partners | {level[i]}
-            if len(found) == 2:
-                (pasted,) = found - {level[i]}
-                rows, columns = np.nonzero(image[..., 0] == pasted)
-                assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
-                # KerasCV counts the whole rectangle, the part beyond the border included.
-                assert label[level == pasted][0] >= len(rows) / SIZE**2 - 1e-5
+        cut_at_the_border = 0
+        for key in keys():
+            result, soft, _ = mix(flat, labels(), weights(), CUTMIX, key)
+            for own, image, label in zip(level, result.numpy()[..., 0], soft.numpy()):
+                pixels = [(image == other).mean() for other in level]
+                np.testing.assert_allclose(label, pixels, atol=1e-6)
+                rows, columns = np.nonzero(image != own)
+                assert len(rows) == len(set(rows)) * len(set(columns))
+                border = {0, SIZE - 1}
+                cut_at_the_border += bool(len(rows) and border & {*rows, *columns})
+        assert cut_at_the_border > 10
 
     def test_mixup_is_the_mean_of_two_in_the_shares_of_the_labels(self, mix):
         result, soft, _ = mix(images(), labels(), weights(), MIXUP, keys()[0])
