@@ -44,6 +44,8 @@ from tflite.sidecar import Origin, make_sidecar
 if TYPE_CHECKING:
     import keras
 
+Say = Callable[[str], None]
+
 # Written first into every export, and by it an older export is known and may be replaced.
 _MARK = "parity.json"
 
@@ -117,7 +119,7 @@ def export_model(
     folder: Path,
     settings: ExportSettings | None = None,
     origin: Origin | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    say: Say = lambda text: None,
 ) -> Export:
     """Converts, compares, measures and writes; the folder appears whole or not at all.
 
@@ -147,28 +149,20 @@ def export_model(
     representative = load_images(
         training.take(positions).paths, contract, settings.representative.workers
     )
-    files = {}
-    for recipe in recipes:
-        say(f"converting to {recipe.name}")
-        files[recipe.name] = convert(model, recipe, representative, settings.checks)
+    files = _convert_all(model, representative, settings, say)
     compared = _limit(validation, labels, settings)
     say(f"comparing on {len(compared)} validation images")
     scores = score_images(model, files, compared, contract)
     parity = compare_scores(scores, compared, labels)
     faults = _judge(parity, settings)
-    latency: tuple[Latency, ...] = ()
-    if settings.benchmark:
-        say("measuring latency")
-        latency = measure_latency(files, representative[0], settings.benchmark)
+    latency = _measure(files, representative[0], settings, say)
     calibration = _describe(training.label_ids[positions], labels, settings)
     with _whole_folder(folder) as temporary:
-        write_parity(temporary, parity, scores, compared, labels)
+        write_parity(temporary, parity, scores, compared, labels, faults)
         if latency:
             write_latency(temporary / "latency.csv", latency)
         for recipe in recipes:
             content = files[recipe.name]
-            figures = {**parity.variant(recipe.name).summary(), "images": parity.images}
-            figures["faults"] = [fault for fault in faults if fault.startswith(recipe.name)]
             sidecar = make_sidecar(
                 content,
                 contract,
@@ -176,11 +170,37 @@ def export_model(
                 recipe,
                 origin,
                 calibration if recipe.calibrated else None,
-                figures,
+                _parity_figures(parity, recipe, faults),
             )
             write_bundle(temporary / f"{recipe.file_stem}.tflite", content, sidecar)
     bundles = tuple(folder / f"{recipe.file_stem}.tflite" for recipe in recipes)
     return Export(folder, bundles, parity, tuple(faults), latency)
+
+
+def _convert_all(
+    model: keras.Model, images: np.ndarray, settings: ExportSettings, say: Say
+) -> dict[str, bytes]:
+    files = {}
+    for recipe in settings.recipes:
+        say(f"converting to {recipe.name}")
+        files[recipe.name] = convert(model, recipe, images, settings.checks)
+    return files
+
+
+def _measure(
+    files: dict[str, bytes], image: np.ndarray, settings: ExportSettings, say: Say
+) -> tuple[Latency, ...]:
+    if settings.benchmark is None:
+        return ()
+    say("measuring latency")
+    return measure_latency(files, image, settings.benchmark)
+
+
+def _parity_figures(
+    parity: Parity, recipe: QuantizationRecipe, faults: Sequence[str]
+) -> dict[str, Any]:
+    own = [fault for fault in faults if fault.startswith(f"{recipe.name}:")]
+    return {**parity.variant(recipe.name).summary(), "images": parity.images, "faults": own}
 
 
 def _check_parts(

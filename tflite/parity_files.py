@@ -11,15 +11,41 @@ from typing import Any
 
 import numpy as np
 
-from tflite.compare import REFERENCE, Parity
+from tflite.compare import REFERENCE, Parity, VariantParity
 from tflite.representative import LabelledImages
 from tflite.runtime.files import whole_file, write_whole
 from tflite.tables import markdown_table
 
 
-def parity_json(parity: Parity) -> str:
-    """The whole comparison as JSON, every flipped image included."""
-    return json.dumps(asdict(parity), indent=2, ensure_ascii=False) + "\n"
+def parity_json(parity: Parity, faults: Sequence[str] = ()) -> str:
+    """The whole comparison as JSON: figures a model, recalls a class, every flipped image.
+
+    Args:
+        parity: The comparison.
+        faults: What is beyond the thresholds, in words.
+    """
+    models = (parity.reference, *parity.variants)
+    content = {
+        "images": parity.images,
+        "faults": list(faults),
+        "models": {model.name: _figures(model) for model in models},
+        "classes": {
+            label: {
+                "images": count,
+                "recall": parity.reference.recall[label],
+                **{f"change {v.name}": v.recall_change[label] for v in parity.variants},
+            }
+            for label, count in parity.counts.items()
+        },
+        "flips": [{"model": v.name, **asdict(flip)} for v in parity.variants for flip in v.flips],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _figures(model: VariantParity) -> dict[str, Any]:
+    figures = model.summary()
+    del figures["recall_change"]
+    return figures
 
 
 def write_parity(
@@ -28,6 +54,7 @@ def write_parity(
     scores: Mapping[str, np.ndarray],
     images: LabelledImages,
     labels: Sequence[str],
+    faults: Sequence[str] = (),
 ) -> None:
     """Writes ``parity.json``, ``parity.md`` and ``parity.csv`` (one row an image).
 
@@ -37,8 +64,9 @@ def write_parity(
         scores: That it was made of.
         images: That were scored.
         labels: Class names in the order of the scores.
+        faults: What is beyond the thresholds, in words.
     """
-    write_whole(folder / "parity.json", parity_json(parity))
+    write_whole(folder / "parity.json", parity_json(parity, faults))
     write_whole(folder / "parity.md", parity_table(parity))
     header = ["path", "label"]
     for name in scores:

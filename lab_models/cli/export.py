@@ -33,6 +33,15 @@ def add_parser(subparsers: Any) -> None:
         "--data-root", type=Path, metavar="FOLDER", help="where the run's images are now"
     )
     parser.add_argument(
+        "--allow-mismatch",
+        action="store_true",
+        help="keep the export even where it answers too differently from the trained model",
+    )
+    _add_numbers(parser)
+
+
+def _add_numbers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--quantization",
         action="append",
         metavar="NAME",
@@ -65,11 +74,6 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         metavar="N",
         help="measure latency with N threads; may be repeated (default: 1 and 2)",
-    )
-    parser.add_argument(
-        "--allow-mismatch",
-        action="store_true",
-        help="keep the export even where it answers too differently from the trained model",
     )
 
 

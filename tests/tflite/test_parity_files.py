@@ -37,13 +37,18 @@ def test_the_csv_has_a_row_an_image(parity, tmp_path):
 
 
 def test_the_json_holds_everything(parity, tmp_path):
-    write_parity(tmp_path, parity, SCORES, IMAGES, CLASSES)
+    write_parity(tmp_path, parity, SCORES, IMAGES, CLASSES, ["int8_full: too bad"])
     found = json.loads((tmp_path / "parity.json").read_text())
-    assert found["images"] == 3
-    assert found["reference"]["accuracy"] == 1.0
-    int8 = found["variants"][0]
-    assert (int8["name"], int8["correct"]) == ("int8_full", 2)
-    assert int8["flips"][0]["path"] == "y, z.png"
+    assert list(found) == ["images", "faults", "models", "classes", "flips"]
+    assert (found["images"], found["faults"]) == (3, ["int8_full: too bad"])
+    assert found["models"]["keras"]["accuracy"] == 1.0
+    assert (found["models"]["int8_full"]["correct"], found["models"]["int8_full"]["flips"]) == (
+        2,
+        1,
+    )
+    assert found["classes"]["b"] == {"images": 2, "recall": 1.0, "change int8_full": -0.5}
+    (flip,) = found["flips"]
+    assert (flip["model"], flip["path"], flip["after"]) == ("int8_full", "y, z.png", "a")
 
 
 def test_the_table_is_markdown_with_every_class(parity, tmp_path):
