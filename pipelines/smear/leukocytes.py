@@ -100,7 +100,7 @@ def _spine(
     radius = cell.nucleus * cell.diameter / 2
     # Lobes lie one beside the other, so that a lobed nucleus is as long as its lobes.
     lobed = cell.constriction if cell.lobes >= 1.5 else 0.0
-    stretch = cell.stretch + lobed * max(0.0, 1.45 * round(cell.lobes) - cell.stretch)
+    stretch = cell.stretch + lobed * max(0.0, 1.65 * round(cell.lobes) - cell.stretch)
     half = radius * math.sqrt(math.pi / (4 * stretch + math.pi))
     steps = np.linspace(-0.5, 0.5, _SPINE_POINTS)
     wiggle = 0.3 * min(stretch, 2.0) * rng.standard_normal()

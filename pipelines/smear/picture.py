@@ -47,7 +47,7 @@ def draw_image(settings: SmearSettings, image: Image) -> np.ndarray:
     Returns:
         uint8 ``(size, size, 3)``, red, green, blue.
     """
-    scene = _scene(_Key(settings), image.slide.number, image.slide.hospital, image.slide.database)
+    scene = _scene(settings, image.slide.number, image.slide.hospital, image.slide.database)
     rng = generator(settings.seed, IMAGE, image.number)
     field = scene.field
     middle = field.width / 2 + 0.6 * rng.standard_normal(2)
@@ -57,22 +57,8 @@ def draw_image(settings: SmearSettings, image: Image) -> np.ndarray:
     return photograph(light, field, scene.camera, rng)
 
 
-class _Key:
-    """Lets `_scene` be cached by settings, whose counts are a dict."""
-
-    def __init__(self, settings: SmearSettings) -> None:
-        self.settings = settings
-
-    def __hash__(self) -> int:
-        return hash((self.settings.seed, self.settings.size))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.settings == other.settings
-
-
 @lru_cache(maxsize=256)
-def _scene(key: _Key, slide: int, hospital: int, database: str) -> _Scene:
-    settings = key.settings
+def _scene(settings: SmearSettings, slide: int, hospital: int, database: str) -> _Scene:
     camera = settings.hairy_camera if database == HAIRY else settings.wbc_camera
     rng = generator(settings.seed, SLIDE, slide, 1)
     low, high = settings.slides.minimum_red_cells, settings.slides.maximum_red_cells

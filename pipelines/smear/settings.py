@@ -183,7 +183,9 @@ class SmearSettings:
     size: int = 96
     seed: int = 3001
     micrometres: float = 25.6
-    counts: Mapping[str, tuple[int, int]] = field(default_factory=lambda: dict(HAL_COUNTS))
+    counts: Mapping[str, tuple[int, int]] = field(
+        default_factory=lambda: dict(HAL_COUNTS), hash=False
+    )
     minimum_per_class: int = 120
     minimum_test_per_class: int = 30
     slides: SlideSettings = SlideSettings()

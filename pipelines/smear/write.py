@@ -60,9 +60,12 @@ def write_smears(
         progress: Called with the numbers of images done and of all images.
 
     Raises:
-        LabError: If `root` holds anything else.
+        LabError: If `root` holds anything else, or `workers` is no positive number.
     """
     root = Path(root)
+    workers = (os.cpu_count() or 1) if workers is None else workers
+    if workers < 1:
+        raise LabError(f"workers must be at least 1 process, got {workers}.")
     described = _describe(settings)
     if _is_finished(root, described):
         return
@@ -133,7 +136,12 @@ def _flat(values: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
 def _unfinished(root: Path, described: dict) -> Path:
     """The folder in which an unfinished data set lies; one of other settings is thrown away."""
     folder = root.with_name(root.name + ".unfinished")
-    if folder.exists() and _read_settings(folder) != described:
+    if folder.exists() and (found := _read_settings(folder)) != described:
+        if found is None and any(folder.iterdir()):
+            raise LabError(
+                f"{folder} is where unfinished smears would lie, but it holds something else. "
+                "Move it away, or give another path."
+            )
         shutil.rmtree(folder)
     if not folder.exists():
         folder.mkdir(parents=True)
@@ -151,13 +159,12 @@ def _target(folder: Path, settings: SmearSettings, image: Image) -> Path:
 
 
 def _draw(
-    folder: Path, settings: SmearSettings, images: Sequence[Image], workers: int | None
+    folder: Path, settings: SmearSettings, images: Sequence[Image], workers: int
 ) -> Iterator[int]:
     """Draws the images; yields how many were drawn since the last time."""
     chunks = [images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK)]
     for image in images:
         _make_folder(_target(folder, settings, image).parent)
-    workers = workers or os.cpu_count() or 1
     if workers == 1 or len(images) < _FEW:
         for chunk in chunks:
             yield _draw_chunk(folder, settings, chunk)
