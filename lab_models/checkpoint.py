@@ -85,7 +85,9 @@ def seed_variables(model: keras.Model) -> list[Any]:
 
 def read_variables(variables: Sequence[Any]) -> Arrays:
     """Copies of Keras variables as arrays."""
-    return [np.array(v) for v in variables]
+    import keras
+
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
 
 
 def write_variables(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:

@@ -100,7 +100,7 @@ class LearningRateRangeTest(keras.callbacks.Callback):
         if not optimizer.built:
             optimizer.build(self.model.trainable_variables)
         self._weights = self.model.get_weights()
-        self._optimizer = [np.array(v) for v in optimizer.variables]
+        self._optimizer = [keras.ops.convert_to_numpy(v) for v in optimizer.variables]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Keras starts its mean of the loss anew."""

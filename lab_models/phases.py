@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 import pandas as pd
 
 from lab_models.checkpoint import (
+    Arrays,
     TrainingState,
     load_state,
     read_variables,
@@ -142,6 +142,7 @@ class _PhaseRun:
                 epochs=before + self.phase.epochs,
                 steps_per_epoch=self.data.steps_per_epoch,
                 validation_data=self.data.validation,
+                shuffle=False,  # the stream has its own order
                 verbose=0,
                 callbacks=[_EpochKeeper(self), *callbacks],
             )
@@ -181,7 +182,7 @@ class _PhaseRun:
                 self.values("val_loss"), settings.plateau_patience, settings.plateau_min_delta
             )
             return settings.learning_rate * settings.plateau_factor**cuts
-        return float(np.asarray(self.model.optimizer.learning_rate))
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def average(self) -> None:
         """Takes the present weights into the running average."""
@@ -193,7 +194,7 @@ class _PhaseRun:
             for a, w in zip(self.state.average or weights, weights)
         ]
 
-    def current_weights(self) -> list[np.ndarray]:
+    def current_weights(self) -> Arrays:
         """The weights that count: the averaged ones where the phase averages."""
         return self.state.average or read_variables(self.model.weights)
 
@@ -233,7 +234,7 @@ class _EpochKeeper(keras.callbacks.Callback):
     def __init__(self, phase_run: _PhaseRun) -> None:
         super().__init__()
         self.phase_run = phase_run
-        self._raw: list[np.ndarray] = []
+        self._raw: Arrays = []
         self._start = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -49,9 +49,7 @@ class WarmUpSchedule(keras.optimizers.schedules.LearningRateSchedule):
         rise = (step + 1.0) / max(self.warmup_steps, 1)
         span = self.total_steps - self.warmup_steps
         progress = keras.ops.clip((step - self.warmup_steps) / span, 0.0, 1.0)
-        return self.peak * keras.ops.where(
-            step < self.warmup_steps, rise, self._course(progress)
-        )
+        return self.peak * keras.ops.where(step < self.warmup_steps, rise, self._course(progress))
 
     def _course(self, progress: Any) -> Any:
         if self.kind == "cosine":

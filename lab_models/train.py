@@ -293,11 +293,15 @@ def _epochs_done(run: RunDirectory) -> int:
 def _save_results(
     run: RunDirectory, classifier: Classifier, prepared: Prepared, recipe: Recipe
 ) -> None:
+    import keras
+
     from lab_models.predict import predict_rows
 
     for model, path in ((classifier.model, run.model), (classifier.encoder, run.encoder)):
         with whole_file(path) as temporary:
-            model.save(temporary)
+            # A new model of the same layers carries no optimiser: a third of the size, and it
+            # loads where our schedules are not known.
+            keras.Model(model.input, model.output, name=model.name).save(temporary)
     manifest = prepared.manifest
     rows = np.concatenate([manifest.rows(split) for split in HELD_BACK])
     if not len(rows):

@@ -12,7 +12,8 @@ from tflite.runtime.errors import LabError
 
 # The modules import nothing heavy at their top, so that --help answers at once.
 COMMANDS = (
-    "train", "evaluate", "compare", "predict", "export", "recipes", "data", "smear", "augment"
+    "train", "evaluate", "compare", "predict", "export", "recipes", "data", "smear", "augment",
+    "bench",
 )  # fmt: skip
 INTERRUPTED = 130
 

@@ -37,6 +37,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, and prints where the results are."""
+    from lab_models.quiet import import_tensorflow_quietly
     from lab_models.train import go_on, start_run
 
     if arguments.resume:
@@ -46,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         directory = start_run(_recipe(arguments), arguments.data, arguments.out)
     print(f"run: {directory.path}", flush=True)
+    import_tensorflow_quietly()
     try:
         metrics = go_on(directory)
     except KeyboardInterrupt:
@@ -82,8 +84,9 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 def _summarise(metrics: dict[str, Any]) -> None:
     for split, figures in metrics["splits"].items():
-        low, high = figures["accuracy_interval"]
+        accuracy, macro_f1 = figures["accuracy"], figures["macro_f1"]
         print(
-            f"{split}: accuracy {figures['accuracy']:.4f} ({low:.4f} to {high:.4f}), "
-            f"macro-F1 {figures['macro_f1']:.4f}, {figures['images']} images"
+            f"{split}: accuracy {accuracy['value']:.4f} ({accuracy['low']:.4f} to "
+            f"{accuracy['high']:.4f}), macro-F1 {macro_f1['value']:.4f}, "
+            f"{figures['images']} images"
         )

@@ -282,6 +282,8 @@ def _build_field(kind: Any, value: Any, prefix: str) -> tuple[Any, list[str]]:
 
 def _as_tuples(value: Any) -> Any:
     """JSON lists as tuples, so that a recipe reloads equal."""
+    if isinstance(value, Mapping):
+        return {key: _as_tuples(inner) for key, inner in value.items()}
     return tuple(_as_tuples(v) for v in value) if isinstance(value, list) else value
 
 
