@@ -52,13 +52,16 @@ def bundle_bytes(model: bytes, sidecar: Sidecar) -> bytes:
         sidecar: Stored as it is, with its labels.
     """
     buffer = io.BytesIO()
+    # Written behind the model, so that the zip's offsets count from the start of the file and
+    # no zip reader complains of bytes before it.
+    buffer.write(model)
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, text in (
             (SIDECAR_NAME, sidecar.to_json()),
             (LABELS_NAME, labels_text(sidecar.labels)),
         ):
             archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), text.encode())
-    return model + buffer.getvalue()
+    return buffer.getvalue()
 
 
 def read_bundle(path: Union[str, Path]) -> Bundle:
