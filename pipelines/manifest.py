@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,7 @@ SPLITS = ("train", "validation", "test")
 _BAD_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tables have no single truth value to compare by
 class Manifest:
     """A data set: one row an image. Make it with `make_manifest` or `read_manifest`.
 
@@ -256,7 +257,16 @@ def write_manifest(manifest: Manifest, path: Path | str, rebase: bool = False) -
         if prefix != ".":
             table = table.assign(path=[f"{prefix}/{name}" for name in table["path"]])
     with whole_file(path) as temporary:
-        table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
+        table.to_csv(
+            temporary, index=False, encoding="utf-8", lineterminator="\n", quoting=_quoting(table)
+        )
+
+
+def _quoting(table: pd.DataFrame) -> int:
+    """The csv module does not quote a lone carriage return, and readers would break the line."""
+    further = [name for name in table.columns if name not in COLUMNS]
+    returns = any("\r" in str(value) for name in further for value in table[name])
+    return csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
 
 
 def read_manifest(

@@ -54,8 +54,9 @@ def read(path: Path, *, lookalikes: bool = False, subsets: str = "ABC") -> Manif
         subsets: Letters of the `SUBSETS` to read.
 
     Returns:
-        The manifest; ``source`` is the database, ``slide`` is ``database/slide``; further columns
-        ``hospital`` and ``subset``.
+        The manifest; ``source`` is the database, ``slide`` is ``database/slide`` (a lookalike is
+        on the slide of that name of WBCTrain or WBCTest, if one of them has it, and test if that
+        is WBCTest); further columns ``hospital`` and ``subset``.
 
     Raises:
         ManifestError: If a folder is no class of the study, a class has no image, or a table is
@@ -140,8 +141,10 @@ def _subset(table: pd.DataFrame, database: str) -> np.ndarray | str:
 def _add_slides(table: pd.DataFrame, folder: Path, database: str) -> None:
     """Adds slide, hospital and split; takes slide_name away."""
     names = table.pop("slide_name")
-    table["slide"] = np.where(names == "", "", f"{database}/" + names)
-    table["hospital"], table["split"] = "", "test" if database == "WBCTest" else "train"
+    homes = {name: _home(folder, database, name) for name in set(names)}
+    table["slide"] = [f"{homes[name]}/{name}" if name else "" for name in names]
+    test = table["slide"].str.startswith("WBCTest/") | (database == "WBCTest")
+    table["hospital"], table["split"] = "", np.where(test, "test", "train")
     file = folder / "slides.csv"
     if not file.exists():
         return
@@ -160,6 +163,14 @@ def _add_slides(table: pd.DataFrame, folder: Path, database: str) -> None:
         if bad:
             raise ManifestError(f"The split of {file} takes train or test, not {name_some(bad)}.")
         table.loc[names.map(slides["split"]).eq("test"), "split"] = "test"
+
+
+def _home(folder: Path, database: str, slide: str) -> str:
+    """The database that a slide belongs to: lookalikes were taken out of WBCTrain and WBCTest."""
+    if database != "lookalikes":
+        return database
+    homes = [name for name in ("WBCTrain", "WBCTest") if (folder.parent / name / slide).is_dir()]
+    return homes[0] if len(homes) == 1 else database
 
 
 def _add_experts(table: pd.DataFrame, folder: Path, database: str) -> list[str]:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.class_weights import SCHEMES, class_weights
+from tests.pipelines.untimed import UNTIMED
 from tflite.runtime.errors import LabError
 
 counts = st.lists(st.integers(1, 100_000), min_size=1, max_size=25)
@@ -13,6 +14,7 @@ betas = st.floats(0, 0.999999)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+@UNTIMED
 @given(counts=counts, beta=betas)
 def test_the_mean_over_images_is_one(scheme, counts, beta):
     weights = class_weights(counts, scheme, beta)
@@ -22,18 +24,21 @@ def test_the_mean_over_images_is_one(scheme, counts, beta):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+@UNTIMED
 @given(counts=counts, beta=betas)
 def test_a_rarer_class_never_weighs_less(scheme, counts, beta):
     weights = class_weights(counts, scheme, beta)
     assert (np.diff(weights[np.argsort(counts)]) <= 1e-6 * weights.max()).all()
 
 
+@UNTIMED
 @given(counts=counts)
 def test_balanced_gives_every_class_the_same_part(counts):
     parts = class_weights(counts, "balanced") * np.array(counts)
     assert parts == pytest.approx(np.full(len(counts), parts[0]), rel=1e-5)
 
 
+@UNTIMED
 @given(counts=counts)
 def test_effective_lies_between_its_two_limits(counts):
     assert class_weights(counts, "effective", 0.0) == pytest.approx(class_weights(counts, "none"))

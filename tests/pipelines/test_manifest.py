@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import ManifestError, name_rows
+from pipelines.errors import ManifestError
 from pipelines.manifest import (
     COLUMNS,
     SPLITS,
@@ -16,6 +16,7 @@ from pipelines.manifest import (
     write_manifest,
 )
 from tests.pipelines.disk import manifest_of, write_image, write_table
+from tests.pipelines.untimed import UNTIMED
 
 
 def table_of(**columns):
@@ -169,10 +170,12 @@ def test_rebased_paths_are_found_from_the_files_folder(tmp_path):
     assert read_manifest(tmp_path / "cells" / "m.csv").table.equals(manifest.table)
 
 
-def test_names_the_first_rows_and_counts_the_rest():
-    table = pd.DataFrame({"path": [f"{n}.png" for n in range(9)]})
-    assert name_rows(table, [2]) == "row 2 ('2.png')"
-    assert name_rows(table, range(9), 1) == "row 0 ('0.png') and 8 more"
+def test_further_columns_may_hold_line_breaks_of_any_kind(tmp_path):
+    remarks = ["one\r\ntwo", "\rthree"]
+    manifest = make_manifest(table_of(remark=remarks), tmp_path)
+    write_manifest(manifest, tmp_path / "m.csv")
+    again = read_manifest(tmp_path / "m.csv", check_files=False)
+    assert again.table["remark"].tolist() == remarks
 
 
 text = st.text(st.characters(exclude_categories=("C", "Z"), include_characters=" "), max_size=8)
@@ -191,7 +194,7 @@ row = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(UNTIMED, max_examples=60)
 @given(rows=st.lists(row, min_size=1, max_size=6), names=st.lists(name, min_size=6, unique=True))
 def test_reads_back_what_was_written(tmp_path_factory, rows, names):
     table = pd.DataFrame(rows)

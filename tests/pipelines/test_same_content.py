@@ -4,12 +4,13 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from pipelines.same_content import same_content
+from tests.pipelines.untimed import UNTIMED
 
 # Long common ends, so that sizes and tails alone do not tell the files apart.
 parts = st.sampled_from([b"", b"a", b"b", b"a" * 5000, b"b" + b"a" * 4999, b"c" + b"a" * 4999])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(UNTIMED, max_examples=40)
 @given(contents=st.lists(parts, max_size=8))
 def test_groups_are_equality_of_bytes(tmp_path_factory, contents):
     folder = tmp_path_factory.mktemp("files")

@@ -10,6 +10,7 @@ from pipelines.errors import ManifestError
 from pipelines.manifest import make_manifest, read_manifest, write_manifest
 from pipelines.split import SplitSettings, check_leaks, describe_split, split_manifest
 from tests.pipelines.disk import manifest_of, write_image
+from tests.pipelines.untimed import UNTIMED
 
 
 def sides_of(manifest):
@@ -257,7 +258,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(UNTIMED, max_examples=50)
 @given(rows=rows, seed=st.integers(0, 5), by=st.sampled_from(["auto", "slide", "image"]))
 def test_never_leaks_and_never_loses_an_image(rows, seed, by):
     table = pd.DataFrame(rows, columns=["label", "slide", "split"])

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.stratify import deal_groups, draw_order
+from tests.pipelines.untimed import UNTIMED
 
 
 def order_of(number, seed=1):
@@ -17,6 +18,7 @@ fractions = st.sampled_from([(0.8, 0.2), (0.5, 0.2, 0.3), (0.9, 0.05, 0.05), (0.
 images = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 12)), min_size=1, max_size=60)
 
 
+@UNTIMED
 @given(shares=fractions, class_sizes=st.lists(st.integers(1, 300), min_size=1, max_size=6))
 def test_single_images_keep_the_shares_exactly(shares, class_sizes):
     labels = np.repeat(np.arange(len(class_sizes)), class_sizes)
@@ -31,7 +33,7 @@ def test_single_images_keep_the_shares_exactly(shares, class_sizes):
         assert size < 2 or dealt[0] > 0
 
 
-@settings(deadline=None)
+@UNTIMED
 @given(shares=fractions, images=images, seed=st.integers(0, 9))
 def test_groups_stay_whole_whatever_the_order_of_rows(shares, images, seed):
     labels, groups = np.array(images).T
@@ -45,7 +47,7 @@ def test_groups_stay_whole_whatever_the_order_of_rows(shares, images, seed):
     assert again.tolist() == sides[shuffled].tolist()
 
 
-@settings(deadline=None)
+@UNTIMED
 @given(shares=fractions, images=images)
 def test_no_side_is_empty_if_there_are_groups_enough(shares, images):
     labels, groups = np.array(images).T
@@ -55,6 +57,7 @@ def test_no_side_is_empty_if_there_are_groups_enough(shares, images):
         assert len(set(sides)) == len(shares)
 
 
+@UNTIMED
 @given(shares=fractions, groups=st.integers(3, 12), size=st.integers(1, 5))
 def test_a_class_reaches_every_side_if_it_has_groups_enough(shares, groups, size):
     codes = np.repeat(np.arange(groups), size)

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from pipelines.datasets import open_dataset
 from pipelines.errors import ManifestError
-from pipelines.image_files import find_images
 from tests.pipelines.disk import write_image, write_images, write_table
 
 
@@ -73,14 +70,6 @@ def test_other_files_are_counted_and_hidden_ones_passed_over(tmp_path):
     assert manifest.notes[1] == "1 file(s) are no images by their ending: 'x/list.txt'."
 
 
-def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
-    write_image(tmp_path / "elsewhere" / "a.png")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "x").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "data")
-    assert open_dataset(tmp_path / "data").table["path"].tolist() == ["x/a.png"]
-
-
 def test_odd_but_valid_names_are_read(tmp_path):
     names = ['x/comma, "quote".png', "x/ blank .png", "x/ü€漢.png", "x/semi;colon#.png"]
     write_images(tmp_path, names)
@@ -91,21 +80,3 @@ def test_a_name_with_a_line_break_is_named(tmp_path):
     write_image(tmp_path / "x" / "a\nb.png")
     with pytest.raises(ManifestError, match="path holds a line break"):
         open_dataset(tmp_path)
-
-
-def test_a_name_that_is_not_unicode_is_named(tmp_path):
-    write_image(tmp_path / "x" / "a.png")
-    try:
-        (tmp_path / "x" / "a.png").rename(os.fsdecode(os.fsencode(tmp_path / "x") + b"/\xff.png"))
-    except OSError:
-        pytest.skip("this file system takes Unicode names only")
-    with pytest.raises(ManifestError, match=r"not valid Unicode, such as .*rename"):
-        open_dataset(tmp_path)
-
-
-def test_find_images_wants_a_folder(tmp_path):
-    with pytest.raises(ManifestError, match="is missing; a folder"):
-        find_images(tmp_path / "none")
-    write_image(tmp_path / "a.png")
-    with pytest.raises(ManifestError, match="is a file; a folder"):
-        find_images(tmp_path / "a.png")

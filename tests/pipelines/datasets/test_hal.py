@@ -60,6 +60,21 @@ def test_source_slide_hospital_and_subset(tmp_path):
     assert by_path(manifest, "hospital")["WBCTest/S1/blast/two.png"] == ""
 
 
+def test_lookalikes_are_on_the_slides_they_were_taken_from(tmp_path):
+    names = ("WBCTrain/A1/blast", "WBCTest/B1/blast", "WBCTrain/C1/blast", "WBCTest/C1/blast")
+    write_images(tmp_path, [f"{name}/1.png" for name in names])
+    folders = [f"lookalikes/{slide}/abnormal_lymphocyte" for slide in ("A1", "B1", "C1", "D1")]
+    write_images(tmp_path, [f"{folder}/1.png" for folder in folders])
+    table = open_dataset(tmp_path, subsets="D").table
+    assert table["slide"].tolist() == [
+        "WBCTrain/A1",
+        "WBCTest/B1",
+        "lookalikes/C1",
+        "lookalikes/D1",
+    ]
+    assert table["split"].tolist() == ["train", "test", "train", "train"]
+
+
 @pytest.mark.parametrize(("subsets", "number"), [("A", 2), ("AB", 5), ("C", 2), ("ABCD", 8)])
 def test_subsets_can_be_chosen(tmp_path, subsets, number):
     write_hal(tmp_path)
