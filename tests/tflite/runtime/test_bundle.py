@@ -137,13 +137,30 @@ def test_the_sidecar_of_another_model_is_refused(bundle_copy, golden_bundle):
         read_bundle(bundle_copy)
 
 
-def test_labels_inside_that_are_not_the_sidecars_are_refused(bundle_copy, golden_bundle):
-    swapped = ("large_thrombocyte", "segmented_neutrophil", "lymphocyte")
-    rewrite(bundle_copy, golden_bundle, labels=swapped)
+SWAPPED = ("large_thrombocyte", "segmented_neutrophil", "lymphocyte")
+
+
+def test_a_sidecar_with_another_hash_of_the_labels_is_refused(bundle_copy, golden_bundle):
+    rewrite(bundle_copy, golden_bundle, labels=SWAPPED)
     with pytest.raises(BundleError, match="labels inside"):
         read_bundle(bundle_copy)
-    rewrite_hash = sha256(labels_text(swapped).encode())
-    assert rewrite_hash != golden_bundle.sidecar.labels_sha256
+
+
+@pytest.mark.parametrize("hashed", ["sidecar", "file"])
+def test_a_labels_file_inside_that_is_not_the_sidecars_is_refused(
+    bundle_copy, golden_bundle, hashed
+):
+    for beside in beside_paths(bundle_copy):
+        beside.unlink()
+    sidecar = golden_bundle.sidecar
+    text = labels_text(SWAPPED if hashed == "file" else sidecar.labels)
+    sidecar = dataclasses.replace(sidecar, labels_sha256=sha256(text.encode()))
+    bundle_copy.write_bytes(golden_bundle.model)
+    with zipfile.ZipFile(bundle_copy, "a") as archive:
+        archive.writestr("sidecar.json", sidecar.to_json())
+        archive.writestr("labels.txt", labels_text(SWAPPED))
+    with pytest.raises(BundleError, match="labels inside"):
+        read_bundle(bundle_copy)
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"hello, this is a text file\n", bytes(1000)])
