@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -262,7 +262,7 @@ def write_manifest(manifest: Manifest, path: Path | str, rebase: bool = False) -
         )
 
 
-def _quoting(table: pd.DataFrame) -> int:
+def _quoting(table: pd.DataFrame) -> Literal[0, 2]:
     """The csv module does not quote a lone carriage return, and readers would break the line."""
     further = [name for name in table.columns if name not in COLUMNS]
     returns = any("\r" in str(value) for name in further for value in table[name])

@@ -74,7 +74,7 @@ def _ways(manifest: Manifest) -> Iterator[str]:
         yield f"Held out as a whole for the test: {len(held):,} images of {', '.join(names)}."
     if (ways == "given").any():
         sides = [side for side in SPLITS if ((table["split"] == side) & (ways == "given")).any()]
-        yield f"The split of the data set itself was kept for {' and '.join(sides)}."
+        yield f"The split of the data set itself was kept for {_listed(sides)}."
     used = next((name for name in _KNOWN if (ways == name).any()), None)
     if used:
         dealt = table[ways == used]
@@ -83,8 +83,12 @@ def _ways(manifest: Manifest) -> Iterator[str]:
     yield from _unknown(table, used)
 
 
+def _listed(names: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
 def _dealt(used: str, sides: list[str], dealt: pd.DataFrame) -> str:
-    between = " and ".join(sides)
+    between = _listed(sides)
     if used == "image":
         return (
             f"Between {between} the images were dealt singly, stratified by class; only files of "

@@ -21,6 +21,11 @@ def test_slides_do_not_promise_patients(tmp_path):
     assert "Patients are not known" in words
 
 
+def test_three_sides_are_listed(tmp_path):
+    manifest = split_manifest(manifest_of(tmp_path, {"x": 10}), SplitSettings(test=0.2))
+    assert "Between train, validation and test the images" in describe_split(manifest)
+
+
 def test_patients_promise_all_there_is(tmp_path):
     patients = [f"p{number // 2}" for number in range(20)]
     words = describe_split(split_manifest(manifest_of(tmp_path, {"x": 20}, patient=patients)))

@@ -4,11 +4,11 @@ import argparse
 
 import pytest
 
-from lab_models.cli import data
+from lab_models.cli import data, main
 from pipelines.datasets import open_dataset
 from pipelines.errors import ManifestError
 from pipelines.manifest import read_manifest
-from tests.pipelines.disk import BAD_FILES, manifest_of, write_bad_file
+from tests.pipelines.disk import BAD_FILES, manifest_of, write_bad_file, write_image, write_table
 from tflite.runtime.errors import LabError
 
 
@@ -69,3 +69,78 @@ def test_a_leak_is_refused_and_nothing_written(tmp_path):
     with pytest.raises(ManifestError, match="same file content is on two sides"):
         run(tmp_path, "--write", tmp_path / "m.csv")
     assert not (tmp_path / "m.csv").exists()
+
+
+def empty_folder(root):
+    return root
+
+
+def nothing_there(root):
+    return root / "missing"
+
+
+def image_in_the_root(root):
+    write_image(root / "a.png")
+    return root
+
+
+def empty_class(root):
+    manifest_of(root, {"x": 2})
+    (root / "y").mkdir()
+    return root
+
+
+def class_of_unreadable_files(root):
+    manifest_of(root, {"x": 2})
+    write_bad_file(root / "y", "truncated.png")
+    return root
+
+
+def missing_file(root):
+    return write_table(root / "m.csv", "path,label", "a.png,x")
+
+
+def no_columns(root):
+    return write_table(root / "m.csv", "a.png,x")
+
+
+def unknown_side(root):
+    write_image(root / "a.png")
+    return write_table(root / "m.csv", "path,label,split", "a.png,x,left")
+
+
+def binary_table(root):
+    write_image(root / "a.png")
+    return (root / "a.png").rename(root / "m.csv")
+
+
+BAD_INPUT = {
+    empty_folder: "the folder is empty",
+    nothing_there: "There is nothing at",
+    image_in_the_root: "outside any class folder: 'a.png'",
+    empty_class: "'y' hold no image",
+    class_of_unreadable_files: "No image of y can be read",
+    missing_file: "1 of 1 files are missing",
+    no_columns: "lacks the column(s) path, label",
+    unknown_side: "the split is none of train, validation, test: row 0 ('a.png')",
+    binary_table: "is not UTF-8 text",
+}
+
+
+@pytest.mark.parametrize("make", BAD_INPUT, ids=lambda make: make.__name__)
+def test_bad_input_gets_one_message_and_leaves_nothing(tmp_path, capsys, make):
+    out = tmp_path / "out.csv"
+    (tmp_path / "data").mkdir()
+    assert main(["data", str(make(tmp_path / "data")), "--write", str(out)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert BAD_INPUT[make] in said.err
+    assert "Traceback" not in said.err
+    assert not out.exists()
+
+
+def test_one_image_a_class_is_told_when_split(tmp_path, capsys):
+    manifest_of(tmp_path, {"x": 1, "y": 1})
+    assert main(["data", str(tmp_path), "--split", "auto"]) == 2
+    assert "leaves validation without an image" in capsys.readouterr().err

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -89,11 +88,8 @@ def test_a_label_that_is_none_of_the_eight(tmp_path):
             open_dataset(tmp_path, subset=subset)
 
 
-@pytest.mark.skipif(
-    "LAB_MODELS_DATA" not in os.environ, reason="LAB_MODELS_DATA names no folder of real images"
-)
-def test_the_real_images():
-    root = Path(os.environ["LAB_MODELS_DATA"]) / "pbc"
+def test_the_real_images(real_data):
+    root = real_data / "pbc"
     sizes = {"tiny": (200, 80), "small": (2100, 840), "medium": (4250, 1700)}
     for subset, (train, validation) in sizes.items():
         manifest = split_manifest(open_dataset(root, subset=subset))
