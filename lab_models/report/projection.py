@@ -65,6 +65,15 @@ def project(features: np.ndarray, settings: ProjectionSettings) -> np.ndarray | 
         return None
     if settings.method == "umap":
         return _umap(points, settings)
+    from threadpoolctl import threadpool_limits
+
+    # OpenMP's waiting threads made t-SNE four times dearer on a busy machine; one thread takes
+    # the same few seconds everywhere, and gives the same picture.
+    with threadpool_limits(1):
+        return _pca_or_tsne(points, settings)
+
+
+def _pca_or_tsne(points: np.ndarray, settings: ProjectionSettings) -> np.ndarray:
     from sklearn.decomposition import PCA
 
     # Distances hardly change in the first 50 components, and t-SNE gets ten times faster.
