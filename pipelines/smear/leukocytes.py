@@ -103,7 +103,7 @@ def _spine(
     stretch = cell.stretch + lobed * max(0.0, 1.65 * round(cell.lobes) - cell.stretch)
     half = radius * math.sqrt(math.pi / (4 * stretch + math.pi))
     steps = np.linspace(-0.5, 0.5, _SPINE_POINTS)
-    wiggle = 0.3 * min(stretch, 2.0) * rng.standard_normal()
+    wiggle = 0.22 * min(stretch, 2.0) * rng.standard_normal()
     heading = 2 * math.pi * rng.random() + cell.bend * steps
     heading += wiggle * np.sin(2 * np.pi * (steps + rng.random()))
     length = 2 * half * stretch

@@ -90,13 +90,13 @@ LEUKOCYTES: dict[str, Leukocyte] = {
         azure=(0.30, 0.50), rim=(0.1, 0.4), halo=(0.2, 0.6), azurophils=(45, 160),
     ),
     "myelocyte": Leukocyte(
-        diameter=(12.0, 16.5), nucleus=(0.62, 0.73), offset=(0.4, 0.95), stretch=(0.1, 0.45),
-        bend=(0.0, 0.7), chromatin=(0.80, 1.0), clumping=(0.16, 0.26), grain=(0.8, 1.5),
+        diameter=(12.0, 16.5), nucleus=(0.62, 0.73), offset=(0.4, 0.95), stretch=(0.1, 0.35),
+        bend=(0.0, 0.6), chromatin=(0.80, 1.0), clumping=(0.16, 0.26), grain=(0.8, 1.5),
         azure=(0.12, 0.28), eosin=(0.06, 0.14), dust=(0.10, 0.25), azurophils=(4, 30),
     ),
     "metamyelocyte": Leukocyte(
-        diameter=(11.5, 15.0), nucleus=(0.59, 0.68), offset=(0.3, 0.8), stretch=(0.7, 1.3),
-        bend=(1.2, 2.3), chromatin=(0.88, 1.08), clumping=(0.20, 0.30), grain=(1.1, 1.8),
+        diameter=(11.5, 15.0), nucleus=(0.59, 0.68), offset=(0.3, 0.8), stretch=(0.8, 1.25),
+        bend=(1.4, 2.4), chromatin=(0.88, 1.08), clumping=(0.20, 0.30), grain=(1.1, 1.8),
         azure=(0.05, 0.14), eosin=(0.10, 0.18), dust=(0.15, 0.30), azurophils=(0, 6),
     ),
     "band_neutrophil": Leukocyte(
@@ -131,28 +131,28 @@ LEUKOCYTES: dict[str, Leukocyte] = {
         folds=(-0.6, 2.4),
     ),
     "lymphocyte": Leukocyte(
-        diameter=(8.0, 12.0), nucleus=(0.76, 0.90), outline=(0.01, 0.05), stretch=(0.0, 0.3),
+        diameter=(8.0, 13.0), nucleus=(0.70, 0.90), outline=(0.01, 0.05), stretch=(0.0, 0.3),
         bend=(0.0, 1.0), offset=(0.0, 0.9), chromatin=(0.95, 1.2), clumping=(0.18, 0.32),
         grain=(1.3, 2.0), azure=(0.22, 0.55), rim=(0.0, 0.4), azurophils=(-6, 5),
     ),
     "reactive_lymphocyte": Leukocyte(
-        diameter=(11.5, 18.5), nucleus=(0.52, 0.74), elongation=(1.0, 1.5), outline=(0.05, 0.18),
+        diameter=(10.5, 18.0), nucleus=(0.52, 0.78), elongation=(1.0, 1.5), outline=(0.05, 0.18),
         stretch=(0.05, 0.8), bend=(0.0, 1.2), nucleus_outline=(0.06, 0.18), offset=(0.2, 0.95),
         chromatin=(0.78, 1.05), clumping=(0.14, 0.30), grain=(0.7, 1.8), nucleoli=(-1.0, 1.6),
-        azure=(0.25, 0.70), rim=(0.35, 1.3), halo=(0.0, 0.35), vacuoles=(-2, 3),
+        azure=(0.25, 0.70), rim=(0.15, 1.2), halo=(0.0, 0.35), vacuoles=(-2, 3),
         azurophils=(-10, 8),
     ),
     "abnormal_lymphocyte": Leukocyte(
-        diameter=(9.5, 16.5), nucleus=(0.70, 0.88), elongation=(1.0, 1.3), outline=(0.02, 0.12),
+        diameter=(9.5, 16.5), nucleus=(0.66, 0.88), elongation=(1.0, 1.3), outline=(0.02, 0.12),
         stretch=(0.1, 1.1), bend=(0.0, 2.4), constriction=(0.0, 0.4), lobes=(1.0, 2.4),
-        nucleus_outline=(0.14, 0.32), offset=(0.0, 0.9), chromatin=(0.78, 1.15),
+        nucleus_outline=(0.12, 0.32), offset=(0.0, 0.9), chromatin=(0.78, 1.15),
         clumping=(0.10, 0.32), grain=(0.5, 2.0), nucleoli=(-1.0, 2.2), azure=(0.25, 0.70),
         rim=(0.0, 0.4), folds=(-0.8, 1.8),
     ),
     "blast": Leukocyte(
-        diameter=(11.5, 18.5), nucleus=(0.79, 0.92), elongation=(1.0, 1.25), outline=(0.01, 0.07),
+        diameter=(11.5, 18.5), nucleus=(0.74, 0.92), elongation=(1.0, 1.25), outline=(0.01, 0.07),
         stretch=(0.0, 0.4), bend=(0.0, 1.0), nucleus_outline=(0.03, 0.14), offset=(0.0, 0.8),
-        chromatin=(0.58, 0.82), clumping=(0.05, 0.14), grain=(0.0, 0.7), nucleoli=(0.4, 4.0),
+        chromatin=(0.60, 0.92), clumping=(0.05, 0.18), grain=(0.0, 1.1), nucleoli=(0.0, 4.0),
         azure=(0.35, 0.75), rim=(0.0, 0.3), azurophils=(-12, 8), vacuoles=(-4, 2),
     ),
     "plasma_cell": Leukocyte(
@@ -165,8 +165,8 @@ LEUKOCYTES: dict[str, Leukocyte] = {
         diameter=(11.0, 16.5), nucleus=(0.58, 0.76), elongation=(1.0, 1.3), outline=(0.04, 0.12),
         stretch=(0.15, 0.9), bend=(0.0, 1.8), nucleus_outline=(0.04, 0.14), offset=(0.1, 0.9),
         chromatin=(0.75, 1.0), clumping=(0.10, 0.22), grain=(0.5, 1.4), nucleoli=(-1.5, 1.2),
-        azure=(0.16, 0.36), rim=(0.0, 0.3), mottle=(0.12, 0.25), hairs=(12, 42),
-        hair_length=(0.7, 2.3),
+        azure=(0.16, 0.36), rim=(0.0, 0.3), mottle=(0.12, 0.25), hairs=(7, 42),
+        hair_length=(0.6, 2.2),
     ),
     "lookalike": Leukocyte(
         diameter=(10.0, 15.5), nucleus=(0.66, 0.82), elongation=(1.0, 1.3), outline=(0.04, 0.12),
@@ -203,14 +203,13 @@ class Thrombocyte:
 
 
 LARGE_AND_GIANT: Range = (3.2, 11.5)
-"""The continuum of single thrombocytes, 0..1 in micrometres; at 0.5 large ends and giant begins.
+"""The continuum of single thrombocytes in micrometres."""
 
-Giant ones are as large as a red cell or larger (ICSH 2015), that is above 7 micrometres.
-"""
+_GIANT = 7.35  # micrometres: a giant thrombocyte is as large as a red cell or larger (ICSH 2015)
 
 THROMBOCYTES: dict[str, Thrombocyte] = {
-    "large_thrombocyte": Thrombocyte(diameter=(3.2, 7.35)),
-    "giant_thrombocyte": Thrombocyte(diameter=(7.35, 11.5)),
+    "large_thrombocyte": Thrombocyte(diameter=(LARGE_AND_GIANT[0], _GIANT)),
+    "giant_thrombocyte": Thrombocyte(diameter=(_GIANT, LARGE_AND_GIANT[1])),
     "thrombocyte_aggregation": Thrombocyte(diameter=(1.8, 4.2), number=(3.0, 26.0)),
 }
 

@@ -14,7 +14,7 @@ from pipelines.smear.background import Blood, paint_background
 from pipelines.smear.camera import photograph
 from pipelines.smear.draw import CLONE, IMAGE, SLIDE, generator
 from pipelines.smear.leukocytes import paint_leukocyte
-from pipelines.smear.morphology import KNOBS, LEUKOCYTES, THROMBOCYTES, draw_cell
+from pipelines.smear.morphology import KNOBS, LARGE_AND_GIANT, LEUKOCYTES, THROMBOCYTES, draw_cell
 from pipelines.smear.settings import CameraSettings, SmearSettings
 from pipelines.smear.shapes import Field
 from pipelines.smear.slides import HAIRY, Image
@@ -22,9 +22,6 @@ from pipelines.smear.stain import slide_stain, transmit
 from pipelines.smear.thrombocytes import clump, paint_thrombocytes
 
 _KINDS = (*HAL_CLASSES, "lookalike")
-_SECOND_CELL = (
-    0.04  # share of images with a second white cell at the border (a fault of study hairy)
-)
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ def _paint(
         clone = _clone(settings.seed, image.slide.number, _KINDS.index(kind))
         cell = draw_cell(kind, rng, clone, settings.slides.patient, noise)
         paint_background(dyes, field, scene.blood, middle, cell.diameter / 2, rng)
-        _second_cell(dyes, scene, middle, rng)
+        _second_cell(dyes, scene, settings.slides.second_cell, middle, rng)
         paint_leukocyte(dyes, field, cell, middle, rng)
     elif kind in THROMBOCYTES:
         _thrombocytes(dyes, scene, settings, kind, middle, rng)
@@ -100,9 +97,9 @@ def _clone(seed: int, slide: int, kind: int) -> np.ndarray:
 
 
 def _second_cell(
-    dyes: np.ndarray, scene: _Scene, middle: np.ndarray, rng: np.random.Generator
+    dyes: np.ndarray, scene: _Scene, share: float, middle: np.ndarray, rng: np.random.Generator
 ) -> None:
-    if rng.random() >= _SECOND_CELL:
+    if rng.random() >= share:
         return
     kind = ("segmented_neutrophil", "lymphocyte")[int(rng.integers(2))]
     cell = draw_cell(kind, rng, np.zeros(len(KNOBS)), 0.0, 0.0)
@@ -121,7 +118,8 @@ def _thrombocytes(
     number = round(low + (high - low) * rng.random() ** 1.5)
     small, great = knobs.diameter
     # The cut between large and giant is as blurred as those of the maturation line.
-    blur = settings.labels.continuum_noise * 8 * rng.standard_normal()
+    line = LARGE_AND_GIANT[1] - LARGE_AND_GIANT[0]
+    blur = settings.labels.continuum_noise * line * rng.standard_normal()
     diameters = np.maximum(small + (great - small) * rng.random(number) + blur, 1.5)
     if number == 1:
         centres, free = middle[None], diameters[0] / 2

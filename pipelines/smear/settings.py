@@ -52,6 +52,8 @@ class SlideSettings:
             0..1. A patient's cells look alike.
         minimum_red_cells: Fewest red cells a field of the slide has on average.
         maximum_red_cells: Most red cells a field of the slide has on average.
+        second_cell: Share of images of white cells with a second one at the border (a fault of
+            study hairy's data).
     """
 
     hairy_slides: int = 11
@@ -64,6 +66,7 @@ class SlideSettings:
     patient: float = 0.15
     minimum_red_cells: float = 5.0
     maximum_red_cells: float = 15.0
+    second_cell: float = 0.04
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,8 @@ class SmearSettings:
         counts: Class to (training, test) counts; only their proportions matter.
         minimum_per_class: Training images that a class has at least, so that the rare ones
             survive in a small set (plasma cells would be 8 of 5000). The other classes give them
-            up in proportion. No more than half of an equal share is granted.
+            up in proportion. No more than half of an equal share is granted
+            (but one image, if there are as many as classes).
         minimum_test_per_class: The same of test images.
         slides: Slides, hospitals, patients.
         stain: Spread of the stain.
@@ -231,8 +235,11 @@ def _group_problems(settings: SmearSettings) -> list[str]:
         found.append("every database needs at least 1 slide and 1 hospital")
     if not 0 < slides.hairy_share < 1:
         found.append(f"slides.hairy_share must lie between 0 and 1, got {slides.hairy_share}")
-    if not 0 <= slides.patient <= 1:
-        found.append(f"slides.patient must be in 0..1, got {slides.patient}")
+    for name in ("patient", "second_cell"):
+        if not 0 <= getattr(slides, name) <= 1:
+            found.append(f"slides.{name} must be in 0..1, got {getattr(slides, name)}")
+    if not 0 <= slides.minimum_red_cells <= slides.maximum_red_cells:
+        found.append("slides.minimum_red_cells must be in 0..maximum_red_cells")
     if labels.experts < 2:
         found.append(f"labels.experts must be at least 2, got {labels.experts}")
     if not (0 <= labels.disputed <= 1 and 0 <= labels.mistakes <= 1):

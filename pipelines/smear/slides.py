@@ -123,7 +123,7 @@ def class_counts(settings: SmearSettings) -> dict[str, tuple[int, int]]:
 
 def _apportion(total: int, wanted: np.ndarray, minimum: int) -> np.ndarray:
     """Whole numbers in proportion to `wanted`, none below the minimum (largest remainders)."""
-    floor = min(minimum, total // (2 * len(wanted)))
+    floor = min(minimum, max(total // (2 * len(wanted)), int(total >= len(wanted))))
     raised = np.zeros(len(wanted), bool)
     while True:
         rest = total - floor * raised.sum()
