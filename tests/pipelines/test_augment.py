@@ -14,6 +14,7 @@ from pipelines.augment_settings import (
     AugmentSettings,
     hal_transfer,
 )
+from pipelines.colour import LUMINANCE
 from pipelines.keras_cv_layers import CUTMIX, MIXUP, layer_keys, make_mix, make_rand_augment
 
 BATCH, HEIGHT, WIDTH, CLASSES = 6, 20, 24, 3
@@ -200,6 +201,13 @@ def test_noise_has_the_deviation_asked_for():
     assert deviations.max() < 22
     assert deviations.mean() == pytest.approx(10, abs=2)
     assert noisy.mean() == pytest.approx(128, abs=0.5)
+
+
+def test_hue_and_saturation_keep_the_brightness_of_every_pixel():
+    muted = (100 + images() // 8).astype(np.uint8)
+    result = augment_images(muted, AugmentSettings(hue=0.5, saturation=0.5), 0, 0, INDICES)
+    assert np.abs(result - muted).max() > 5
+    np.testing.assert_allclose(result @ LUMINANCE, muted @ LUMINANCE, atol=0.05)
 
 
 def test_blur_takes_detail_and_leaves_the_mean():
