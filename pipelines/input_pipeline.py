@@ -151,8 +151,7 @@ def make_for_train(
 ) -> tf.data.Dataset:
     """An endless stream of training batches, epoch after epoch.
 
-    Each epoch has `steps_per_epoch` batches. The stream of ``start_epoch=k`` is exactly what the
-    stream of ``start_epoch=0`` yields from epoch k on.
+    Each epoch has `steps_per_epoch` batches; that of number k is the same from any start.
 
     Args:
         manifest: The table of images.
@@ -163,11 +162,10 @@ def make_for_train(
         seed: Seed of the run, 0..2**63-1.
         start_epoch: Number of the first epoch, from 0.
         class_weights: Weight of each class, ``(classes,)``; ones if None.
-        sampling: ``natural`` (each row once per epoch) or ``balanced`` (each class alike).
-        cache: Decoded images, to share between datasets; must hold `rows`. Made and filled here
-            if None.
+        sampling: One of `pipelines.balanced_sampling.SAMPLINGS`.
+        cache: Decoded images, to share between datasets; must hold `rows`. Made here if None.
         cache_megabytes: The most memory for decoded images if `cache` is None.
-        workers: Threads that decode images; as many as there are processors if None.
+        workers: Threads that decode; as many as there are processors if None.
 
     Returns:
         Dataset of dicts: ``image`` float32 ``(batch, height, width, 3)`` in 0..255, ``label``
@@ -175,8 +173,7 @@ def make_for_train(
         float32 ``(batch,)``, ``index`` int64 ``(batch,)``, the row in the manifest.
 
     Raises:
-        LabError: If there are too few rows for a batch, or an argument is out of range.
-        ImageError: If an image cannot be read while the cache is filled.
+        LabError: If an argument is out of range, or an image cannot be read (`ImageError`).
     """
     rows = np.asarray(rows, np.int64)
     images = cache or ImageCache(manifest, contract, cache_megabytes, workers, rows)
