@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from lab_models.report.content import ReportContent
 from lab_models.report.json_tables import value_text
 from lab_models.report.sections import limits
-from lab_models.report.words import duration, interval, number, percent, verdict
+from lab_models.report.words import duration, fixed, interval, number, percent, verdict
 from pipelines.labels import display_name
 
 # What a card says of a recipe; the whole of it is in recipe.json.
@@ -73,10 +73,10 @@ def _figures(content: ReportContent) -> str:
         rows += [
             (split, "accuracy", percent(m.accuracy.value), interval(m.accuracy)),
             (split, "macro F1", percent(m.macro_f1.value), interval(m.macro_f1)),
-            (split, "MCC", number(m.mcc.value), f"{number(m.mcc.low)} to {number(m.mcc.high)}"),
-            (split, "cross-entropy", number(m.cross_entropy), ""),
-            (split, "ROC AUC", number(m.roc_auc, 4), ""),
-            *((split, f"mAP@{n}", number(v), "") for n, v in m.mean_precision_at.items()),
+            (split, "MCC", fixed(m.mcc.value), f"{fixed(m.mcc.low)} to {fixed(m.mcc.high)}"),
+            (split, "cross-entropy", fixed(m.cross_entropy), ""),
+            (split, "ROC AUC", fixed(m.roc_auc), ""),
+            *((split, f"mAP@{n}", fixed(v), "") for n, v in m.mean_precision_at.items()),
             (split, "calibration error", percent(m.calibration_error), ""),
         ]
     coverage = f"{100 * content.main.settings.confidence:g} % interval"

@@ -133,7 +133,12 @@ def plot_reliability(table: pd.DataFrame, error: float) -> Figure:
     filled = table[table["count"] > 0]
     above.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfect")
     above.plot(
-        filled["confidence"], filled["accuracy"], color=COLOURS[1], marker="o", ms=4, label="mean"
+        filled["confidence"],
+        filled["accuracy"],
+        color=COLOURS[1],
+        marker="o",
+        ms=4,
+        label="means of the bin",
     )
     above.set_ylabel("accuracy")
     above.set_ylim(0, 1.02)

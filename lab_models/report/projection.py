@@ -65,28 +65,26 @@ def project(features: np.ndarray, settings: ProjectionSettings) -> np.ndarray | 
         return None
     if settings.method == "umap":
         return _umap(points, settings)
-    from threadpoolctl import threadpool_limits
-
-    # OpenMP's waiting threads made t-SNE four times dearer on a busy machine; one thread takes
-    # the same few seconds everywhere, and gives the same picture.
-    with threadpool_limits(1):
-        return _pca_or_tsne(points, settings)
+    return _pca_or_tsne(points, settings)
 
 
 def _pca_or_tsne(points: np.ndarray, settings: ProjectionSettings) -> np.ndarray:
     from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # Distances hardly change in the first 50 components, and t-SNE gets ten times faster.
-    kept = 2 if settings.method == "pca" else 50
-    kept = min(kept, *points.shape)
-    places = PCA(kept, random_state=settings.seed).fit_transform(points)
-    if settings.method == "tsne":
-        from sklearn.manifold import TSNE
-
-        perplexity = min(settings.perplexity, (len(points) - 1) / 3)
-        places = TSNE(
-            perplexity=perplexity, init="pca" if kept >= 2 else "random", random_state=settings.seed
-        ).fit_transform(places)
+    kept = min(2 if settings.method == "pca" else 50, *points.shape)
+    # OpenMP's waiting threads made t-SNE four times dearer on a busy machine; one thread takes
+    # the same few seconds everywhere. Only libraries that are loaded by now are limited.
+    with threadpool_limits(1):
+        places = PCA(kept, random_state=settings.seed).fit_transform(points)
+        if settings.method == "tsne":
+            places = TSNE(
+                perplexity=min(settings.perplexity, (len(points) - 1) / 3),
+                init="pca" if kept >= 2 else "random",
+                random_state=settings.seed,
+            ).fit_transform(places)
     if places.shape[1] == 1:
         places = np.column_stack([places, np.zeros(len(places))])
     return places.astype(np.float32)

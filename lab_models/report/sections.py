@@ -16,6 +16,7 @@ from lab_models.report.json_tables import flatten, json_tables, value_text
 from lab_models.report.words import (
     NOTHING,
     duration,
+    fixed,
     interval,
     number,
     percent,
@@ -41,13 +42,13 @@ def _tiles(metrics: Metrics) -> str:
         ("accuracy", percent(metrics.accuracy.value), interval(metrics.accuracy)),
         ("macro F1", percent(metrics.macro_f1.value), interval(metrics.macro_f1)),
         ("macro recall", percent(metrics.macro_recall), "balanced accuracy"),
-        ("MCC", number(metrics.mcc.value), f"{number(metrics.mcc.low)} to "
-         f"{number(metrics.mcc.high)}"),
-        ("ROC AUC", number(metrics.roc_auc, 4), "one against the rest, mean"),
-        ("cross-entropy", number(metrics.cross_entropy), "nats an image"),
+        ("MCC", fixed(metrics.mcc.value), f"{fixed(metrics.mcc.low)} to "
+         f"{fixed(metrics.mcc.high)}"),
+        ("ROC AUC", fixed(metrics.roc_auc), "one against the rest, mean"),
+        ("cross-entropy", fixed(metrics.cross_entropy), "nats an image"),
     ]  # fmt: skip
     for count, value in metrics.mean_precision_at.items():
-        tiles.append((f"mAP@{count}", number(value), f"of the {count} surest a class"))
+        tiles.append((f"mAP@{count}", fixed(value), f"of the {count} surest a class"))
     tiles.append(("calibration error", percent(metrics.calibration_error), "score against truth"))
     inner = "".join(
         f'<div class="tile"><span>{escape(name)}</span><b>{escape(value)}</b>'
@@ -67,8 +68,8 @@ def _other_splits(content: ReportContent) -> str:
             percent(m.accuracy.value),
             interval(m.accuracy),
             percent(m.macro_f1.value),
-            number(m.mcc.value),
-            number(m.cross_entropy),
+            fixed(m.mcc.value),
+            fixed(m.cross_entropy),
         )
         for split, m in content.metrics.items()
     ]
@@ -111,8 +112,8 @@ def _class_row(row: dict[Any, Any], ns: Iterable[int]) -> tuple[str, ...]:
         number(int(row["support"])),
         *(_share(row["precision"]), _share(row["recall"]), ends[0], _share(row["f1"])),
         ends[1],
-        number(row["roc_auc"], 4),
-        *(number(row[f"precision_at_{n}"]) for n in ns),
+        fixed(row["roc_auc"]),
+        *(fixed(row[f"precision_at_{n}"], 2) for n in ns),
         row["why"],
     )
 

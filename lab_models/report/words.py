@@ -35,6 +35,13 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:.{digits}f}".rstrip("0").rstrip(".")
 
 
+def fixed(value: float | None, digits: int = 3) -> str:
+    """A number with the same digits in every row of a column; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:.{digits}f}"
+
+
 def interval(estimate: Estimate, digits: int = 1) -> str:
     """An interval of shares as per cent: ``90.1 to 93.4 %``."""
     if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):

@@ -11,6 +11,7 @@ import pytest
 from lab_models.metrics import Estimate, compute_metrics
 from lab_models.report.words import (
     duration,
+    fixed,
     interval,
     names,
     number,
@@ -106,3 +107,7 @@ def make_manifest(**columns):
 def test_the_split_is_judged_from_the_manifest(manifest, says):
     assert says in split_statement(manifest, {})
     assert split_statement(manifest, {"split_statement": "As recorded."}) == "As recorded."
+
+
+def test_fixed_digits_line_up():
+    assert [fixed(v, 2) for v in (1.0, 0.5, math.nan, None)] == ["1.00", "0.50", "–", "–"]
