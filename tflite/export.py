@@ -65,6 +65,9 @@ class ExportSettings:
             classes; None takes all.
         allow_mismatch: Keep an export that is beyond `thresholds`. It is recorded in the
             sidecar. `checks` hold in any case.
+
+    Raises:
+        LabError: If the name of a quantisation recipe is unknown.
     """
 
     quantization: tuple[str, ...] = ("int8_full",)
@@ -75,13 +78,13 @@ class ExportSettings:
     validation_images: int | None = None
     allow_mismatch: bool = False
 
+    def __post_init__(self) -> None:
+        for name in self.quantization:
+            quantization_recipe(name)
+
     @property
     def recipes(self) -> tuple[QuantizationRecipe, ...]:
-        """The quantisation recipes, ``float32`` first, each once.
-
-        Raises:
-            LabError: If a name is unknown.
-        """
+        """The quantisation recipes, ``float32`` first, each once."""
         named = [quantization_recipe(name) for name in self.quantization]
         return tuple(dict.fromkeys([FLOAT32, *named]))
 
@@ -230,6 +233,11 @@ def _limit(
     if settings.validation_images is None or settings.validation_images >= len(validation):
         return validation
     present = np.unique(validation.label_ids)
+    if settings.validation_images < len(present):
+        raise LabError(
+            f"At least one validation image of each of the {len(present)} classes is compared, "
+            f"got validation_images={settings.validation_images}."
+        )
     # Classes without a validation image are shown as such by the comparison.
     renumbered = np.searchsorted(present, validation.label_ids)
     drawn = choose_representative(

@@ -81,15 +81,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Exports, and prints parity, latency and where the bundles are."""
     from lab_models.runs import RunDirectory, newest_run
 
+    settings = _settings(arguments)
     directory = (
         RunDirectory(arguments.directory)
         if arguments.directory
         else newest_run(arguments.runs_folder)
     )
     print(f"run: {directory.path}", flush=True)
-    export = export_run(
-        directory, _settings(arguments), arguments.out, arguments.data_root, say=_say
-    )
+    export = export_run(directory, settings, arguments.out, arguments.data_root, say=_say)
     print(f"\n{export.table()}")
     for fault in export.faults:
         print(f"allowed mismatch: {fault}")

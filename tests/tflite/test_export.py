@@ -117,9 +117,18 @@ def test_what_does_not_belong_together_is_refused(quick, labels, tmp_path):
         quick(contract=InputContract(32, 16))
     with pytest.raises(LabError, match="gives 3 scores, but there are 2 labels"):
         quick(labels=labels[:2])
-    with pytest.raises(LabError, match="No quantisation recipe 'int9'"):
-        quick(dataclasses.replace(SETTINGS, quantization=("int9",)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_quantisation_is_refused_before_any_work():
+    with pytest.raises(LabError, match="No quantisation recipe 'int9'"):
+        ExportSettings(quantization=("int8_full", "int9"))
+
+
+def test_fewer_validation_images_than_classes_are_refused(quick):
+    settings = dataclasses.replace(SETTINGS, quantization=("float32",), validation_images=2)
+    with pytest.raises(LabError, match="each of the 3 classes is compared, got validation"):
+        quick(settings)
 
 
 def test_a_missing_image_leaves_nothing_behind(quick, image_files, tmp_path):
