@@ -39,7 +39,7 @@ HISTORY_COLUMNS = (
 )  # fmt: skip
 
 
-class TrainingDiverged(LabError):
+class TrainingDivergedError(LabError):
     """The loss became infinite or no number."""
 
 
@@ -83,7 +83,7 @@ def run_phases(
         The history, one row an epoch, columns `HISTORY_COLUMNS`.
 
     Raises:
-        TrainingDiverged: If the loss is no longer finite.
+        TrainingDivergedError: If the loss is no longer finite.
         LabError: If a phase needs validation images and there are none.
     """
     _check_validation(phases, data)
@@ -201,8 +201,10 @@ class _PhaseRun:
     def is_best(self) -> bool:
         """Whether the last epoch is the best so far by the early-stopping rule."""
         rule = self.phase.early_stopping
-        values = self.values(rule.monitor) if rule else []
-        return bool(rule) and best_epoch(values, rule.monitor, rule.min_delta) == len(values) - 1
+        if rule is None:
+            return False
+        values = self.values(rule.monitor)
+        return best_epoch(values, rule.monitor, rule.min_delta) == len(values) - 1
 
     def save(self) -> None:
         """Writes the checkpoint, then the history that people read."""
@@ -245,7 +247,7 @@ class _EpochKeeper(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
-            raise TrainingDiverged(
+            raise TrainingDivergedError(
                 f"The loss became {loss} in phase {self.phase_run.phase.name!r}, step {batch + 1}."
                 f" Lower the learning rate (now {self.phase_run.learning_rate():.2g}), lengthen "
                 "the warm-up, or set optimizer.gradient_clip."

@@ -27,11 +27,13 @@ class Progress(keras.callbacks.Callback):
         self._epoch, self._epoch_start = done_epochs, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clocks."""
         now = time.perf_counter()
         self._start = now if self._start is None else self._start
         self._epoch, self._epoch_start = epoch, now
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Renews the running line, on a terminal only."""
         if self.stream.isatty():
             steps = (self.params or {}).get("steps") or 1
             share = (batch + 1) / steps
@@ -40,6 +42,7 @@ class Progress(keras.callbacks.Callback):
             self.stream.flush()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Prints the epoch's line."""
         seconds = time.perf_counter() - self._epoch_start
         start = "\r\x1b[2K" if self.stream.isatty() else ""
         self.stream.write(

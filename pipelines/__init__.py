@@ -1,0 +1,1 @@
+"""Whatever lies on disk becomes a manifest, a split, and batches."""

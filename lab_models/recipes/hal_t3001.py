@@ -5,7 +5,8 @@ Purpose: 20 classes of white blood cells with Xception from ImageNet weights; cr
 
 Command: make train-hairy RECIPE=hal_t3001 SCALE=full DATA=<your images>
 
-Expected: test accuracy 0.8766 on the study's own images (one run there); not run here at full scale.
+Expected: test accuracy 0.8766 on the study's own images (one run there); not
+run here at full scale, for want of those images and of the ImageNet weights.
 At demo scale on synthetic smears: see the table in README.md.
 
 Time and hardware: full scale needs a GPU of 11 GB (hours); demo scale minutes on 2 CPU cores.

@@ -3,8 +3,8 @@
 Not the study's own method (luminance, plain SGD, no augmentation, 0.71 to 0.95 by subset), but
 one that learns more from the same images: colour; the middle of the image, where the cell is;
 every rotation, flips, small changes of size, exposure and colour, and CutMix; AdamW with a cosine
-course; label smoothing; and an average of the weights over epochs, which counts most (0.94 became
-0.97 on "small").
+course; label smoothing; and an average of the weights over epochs. Half the channels of ResNet18
+leave time for 128 px, where chromatin and granules show better than at 96.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipelines.split import SplitSettings
 
 
 def scratch_recipe(subset: str, *, epochs: int, batch_size: int, learning_rate: float) -> Recipe:
-    """ResNet18 at 96 px from random weights on a nested subset of PBC.
+    """ResNet18 of half width at 128 px from random weights on a nested subset of PBC.
 
     Args:
         subset: tiny, small or medium.
@@ -26,9 +26,9 @@ def scratch_recipe(subset: str, *, epochs: int, batch_size: int, learning_rate: 
     """
     return Recipe(
         name=f"pbc_{subset}",
-        backbone="resnet18",
+        backbone="resnet18_half",
         weights="random",
-        input=Input(height=96, width=96, crop=0.8),
+        input=Input(height=128, width=128, crop=0.8),
         data=Data(subset=subset, split=SplitSettings(by="given")),
         augment=AugmentSettings(
             rotation=0.5,
@@ -54,8 +54,15 @@ def scratch_recipe(subset: str, *, epochs: int, batch_size: int, learning_rate: 
                     "adamw", learning_rate, "cosine", warmup_epochs=3, weight_decay=0.05
                 ),
                 loss=Loss(label_smoothing=0.1),
-                average_weights=0.85,
+                average_weights=0.9,
             ),
         ),
-        scales={"demo": {"backbone": "resnet10_half", "phases.0.epochs": max(8, epochs // 4)}},
+        scales={
+            "demo": {
+                "backbone": "resnet10_half",
+                "input.height": 96,
+                "input.width": 96,
+                "phases.0.epochs": max(8, epochs // 4),
+            }
+        },
     )

@@ -107,7 +107,7 @@ def make_fake_run(
     write_json(run.contract_json, {"classes": classes, "input": InputContract(32, 32).to_dict()})
     write_json(run.recipe_json, {"name": "fake", "backbone": "tiny", "phases": [{"epochs": 4}]})
     root = "" if images is None else str(images)
-    changes = {"batch_size": [32, 8]}
+    changes = {"batch_size": {"recipe": 32, "run": 8}}
     write_json(run.environment, {"seed": seed, "data_root": root, "changes": changes})
     if images is not None:
         for place in table["path"]:

@@ -22,8 +22,9 @@ def test_hal_t_has_the_parameters_of_the_study():
     assert classifier.model.get_layer("predictions").count_params() == 40_980
     assert classifier.model.input_shape == (None, 256, 256, 3)
     assert classifier.encoder.output_shape == (None, 2048)
-    before_pooling = classifier.model.layers[classifier.model.layers.index(
-        classifier.model.get_layer("pooled_features")) - 1]
+    before_pooling = classifier.model.layers[
+        classifier.model.layers.index(classifier.model.get_layer("pooled_features")) - 1
+    ]
     assert tuple(before_pooling.output.shape[1:]) == (8, 8, 2048)
     order = [layer.name for layer in classifier.model.layers]
     assert order[:2] == ["image", "rescale"]

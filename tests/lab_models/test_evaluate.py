@@ -93,6 +93,12 @@ def test_what_comes_from_files_is_escaped(reported):
     assert "empty &lt;file&gt; &amp; no image" in run.report.read_text()
 
 
+def test_changes_from_the_recipe_are_shown(reported):
+    run, _ = reported
+    text = re.sub(r"<[^>]+>", "|", run.report.read_text())
+    assert "batch_size||32||8" in text
+
+
 def test_the_verdict_stands_first_in_words(reported):
     run, figures = reported
     accuracy = figures["splits"]["test"]["accuracy"]["value"]

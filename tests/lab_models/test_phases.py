@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from lab_models.backbones import backbone_spec
 from lab_models.classifier import build_classifier
-from lab_models.phases import HISTORY_COLUMNS, TrainingData, TrainingDiverged, run_phases
+from lab_models.phases import HISTORY_COLUMNS, TrainingData, TrainingDivergedError, run_phases
 from lab_models.recipes import EarlyStopping, Optimizer, Phase
 from lab_models.runs import RunDirectory, RunError
 from tflite.runtime.errors import LabError
@@ -180,7 +180,9 @@ def test_divergence_is_an_error_that_says_what_to_do(tmp_path):
         return tf.data.Dataset.from_tensors((images * np.nan, labels, weights)).repeat()
 
     data = TrainingData(poisoned, STEPS, None)
-    with pytest.raises(TrainingDiverged, match=r"phase 'wild', step 1\. Lower the learning rate"):
+    with pytest.raises(
+        TrainingDivergedError, match=r"phase 'wild', step 1\. Lower the learning rate"
+    ):
         run_phases(_classifier(), (phase,), data, RunDirectory(tmp_path))
     assert not (tmp_path / "checkpoints" / "state.npz").exists()
 

@@ -79,7 +79,11 @@ def test_hal_r_has_the_values_of_the_study():
     recipe = get_recipe("hal_r")
     (phase,) = recipe.phases
     assert (recipe.weights, recipe.batch_size, recipe.dropout) == ("random", 25, 0.2)
-    assert (phase.trainable, phase.epochs, phase.optimizer) == ("full", 100, Optimizer("adam", 1e-3))
+    assert (phase.trainable, phase.epochs, phase.optimizer) == (
+        "full",
+        100,
+        Optimizer("adam", 1e-3),
+    )
     assert phase.early_stopping == EarlyStopping("val_loss", patience=3)
 
 

@@ -146,6 +146,13 @@ def test_json_of_any_form_is_shown(value, shown):
         assert part in text
 
 
+def test_long_tables_are_cut_and_say_so():
+    text = "".join(json_tables("", {"flips": [{"path": f"cell {n}"} for n in range(100)]}))
+    assert "cell 39" in text
+    assert "cell 40" not in text
+    assert "60 further rows" in text
+
+
 def test_flattening_names_every_leaf():
     value = {"a": {"b": [1, 2]}, "c": [{"d": 3}], "e": {}}
     assert dict(flatten(value)) == {"a.b": [1, 2], "c.0.d": 3}

@@ -1,0 +1,19 @@
+"""Shared by all tests. Imports nothing heavy: the device's tests use it without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real images, where the environment names one."""
+    folder = os.environ.get("LAB_MODELS_DATA")
+    if not folder:
+        pytest.skip("LAB_MODELS_DATA is unset: no real images to test on")
+    return Path(folder)
