@@ -219,7 +219,7 @@ def _variant(
         max_difference=float(difference.max()),
         flips=tuple(
             Flip(
-                path=str(images.paths[i]),
+                path=images.name(int(i)),
                 label=labels[truth[i]],
                 before=labels[reference[i]],
                 before_score=float(before[i, reference[i]]),

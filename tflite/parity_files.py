@@ -74,8 +74,8 @@ def write_parity(
     with whole_file(folder / "parity.csv") as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
-        for i, path in enumerate(images.paths):
-            row: list[Any] = [path, labels[images.label_ids[i]]]
+        for i in range(len(images)):
+            row: list[Any] = [images.name(i), labels[images.label_ids[i]]]
             for own in scores.values():
                 best = int(own[i].argmax())
                 difference = float(np.abs(own[i] - scores[REFERENCE][i]).max())

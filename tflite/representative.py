@@ -25,10 +25,12 @@ class LabelledImages:
     Args:
         paths: The files.
         label_ids: int ``(n,)``, position of each file's class among the labels.
+        root: Folder that tables give the paths relative to; None leaves them as they are.
     """
 
     paths: tuple[Path, ...]
     label_ids: np.ndarray
+    root: Path | None = None
 
     def __post_init__(self) -> None:
         if self.label_ids.shape != (len(self.paths),):
@@ -42,7 +44,15 @@ class LabelledImages:
 
     def take(self, positions: np.ndarray) -> LabelledImages:
         """Those at the positions given, in their order."""
-        return LabelledImages(tuple(self.paths[p] for p in positions), self.label_ids[positions])
+        paths = tuple(self.paths[p] for p in positions)
+        return LabelledImages(paths, self.label_ids[positions], self.root)
+
+    def name(self, position: int) -> str:
+        """The file as tables show it: relative to `root` where it lies below, posix style."""
+        path = self.paths[position]
+        if self.root is not None and path.is_relative_to(self.root):
+            path = path.relative_to(self.root)
+        return path.as_posix()
 
 
 @dataclass(frozen=True)

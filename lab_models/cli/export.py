@@ -185,7 +185,9 @@ def _read_images(
         directory.require(directory.manifest), classes=directory.classes, root=root
     )
     parts = [
-        LabelledImages(tuple(manifest.path(row) for row in rows), manifest.label_ids[rows])
+        LabelledImages(
+            tuple(manifest.path(row) for row in rows), manifest.label_ids[rows], manifest.root
+        )
         for rows in (manifest.rows("train"), manifest.rows("validation"))
     ]
     return parts[0], parts[1]

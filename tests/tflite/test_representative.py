@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,5 +79,13 @@ def test_labels_and_paths_must_be_as_many(image_files):
     with pytest.raises(LabError, match="one label an image"):
         LabelledImages(image_files.paths, image_files.label_ids[1:])
     taken = image_files.take(np.array([5, 0]))
+    assert taken.name(0) == taken.paths[0].as_posix()
     assert taken.paths == (image_files.paths[5], image_files.paths[0])
     assert taken.label_ids.tolist() == [2, 0]
+
+
+def test_names_are_relative_to_the_root_where_they_lie_below():
+    paths = (Path("/data/slide 1/a.png"), Path("/elsewhere/b.png"))
+    images = LabelledImages(paths, np.array([0, 1]), Path("/data"))
+    assert [images.name(0), images.name(1)] == ["slide 1/a.png", "/elsewhere/b.png"]
+    assert images.take(np.array([1, 0])).name(1) == "slide 1/a.png"
