@@ -25,12 +25,13 @@ def table(
     """A table whose first column names the rows.
 
     Args:
-        head: Column titles.
+        head: Column titles; no head is drawn if all are empty.
         rows: Cells as text.
         kind: CSS class.
         muted: For each row, whether it is printed in grey.
     """
     title = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    top = f"<thead><tr>{title}</tr></thead>" if any(head) else ""
     body = []
     for place, row in enumerate(rows):
         grey = _class("muted" if place < len(muted) and muted[place] else "")
@@ -38,8 +39,7 @@ def table(
         cells = "".join(f"<td>{cell}</td>" for cell in rest)
         body.append(f'<tr{grey}><th scope="row">{first}</th>{cells}</tr>')
     return (
-        f'<div class="wide"><table{_class(kind)}><thead><tr>{title}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f'<div class="wide"><table{_class(kind)}>{top}<tbody>{"".join(body)}</tbody></table></div>'
     )
 
 
@@ -54,7 +54,7 @@ def picture(path: Path, alt: str, caption: str = "", kind: str = "") -> str:
 
 
 def details(summary: str, inner: str) -> str:
-    """A part that opens on a click; prints open."""
+    """A part that opens on a click, and prints as it stands."""
     return f"<details><summary>{escape(summary)}</summary>{inner}</details>"
 
 

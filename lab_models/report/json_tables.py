@@ -11,6 +11,7 @@ from lab_models.report.words import NOTHING, number
 from pipelines.labels import display_name
 
 MOST_IN_LINE = 12
+MOST_ROWS = 40
 
 
 def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -31,13 +32,15 @@ def json_tables(title: str, value: Any) -> Iterator[str]:
         value = {str(n + 1): v for n, v in enumerate(value)}
     if not isinstance(value, dict):
         return
-    heading = f"<h3>{escape(display_name(title))}</h3>" if title else ""
+    heading = f"<h3>{escape(display_name(title).capitalize())}</h3>" if title else ""
     plain_values = {k: v for k, v in value.items() if _is_plain(v)}
     records = {k: v for k, v in value.items() if isinstance(v, dict)}
     if records and all(all(map(_is_plain, v.values())) for v in records.values()):
         columns = list(dict.fromkeys(key for record in records.values() for key in record))
         rows = [(display_name(k), *(number(v.get(c)) for c in columns)) for k, v in records.items()]
-        yield heading + html.table(("", *map(display_name, columns)), rows)
+        yield heading + html.table(("", *map(display_name, columns)), rows[:MOST_ROWS])
+        if len(rows) > MOST_ROWS:
+            yield html.paragraph(f"{len(rows) - MOST_ROWS} further rows are not shown.", "note")
         records, heading = {}, ""
     if plain_values:
         rows = [(display_name(k), value_text(v)) for k, v in plain_values.items()]

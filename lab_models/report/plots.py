@@ -92,6 +92,7 @@ def plot_history(history: pd.DataFrame) -> Figure:
         else:
             axes.legend()
         axes.margins(y=0.1)  # room for the names of the phases below the curves
+        axes.set_xlim(0.5, len(history) + 0.5)
         _draw_phases(axes, history)
         axes.set_title(title)
         axes.set_xlabel("epoch")
@@ -109,7 +110,7 @@ def _draw_phases(axes: Any, history: pd.DataFrame) -> None:
         if start:
             axes.axvline(start + 0.5, color=GREY, linewidth=0.8, linestyle=":")
         axes.annotate(
-            phases[start], (start + 0.55, 0.01), xycoords=("data", "axes fraction"),
+            display_name(phases[start]), (start + 0.55, 0.01), xycoords=("data", "axes fraction"),
             fontsize=8, color=GREY,
         )  # fmt: skip
 

@@ -305,24 +305,27 @@ def recipe_section(content: ReportContent) -> str:
         )
     else:
         changed = html.paragraph("Run as written, or changes were not recorded.")
-    flat = [(name, value_text(value)) for name, value in flatten(content.facts.recipe)]
+    # The scales are changes that might have been chosen; those that were stand above.
+    fields = {name: value for name, value in content.facts.recipe.items() if name != "scales"}
+    flat = [(name, value_text(value)) for name, value in flatten(fields)]
     whole = html.table(("field", "value"), flat, "words")
     return changed + html.details(f"The whole recipe ({len(flat)} fields)", whole)
 
 
 def _change(change: Any) -> tuple[str, str]:
-    if isinstance(change, list) and len(change) == 2:
-        return value_text(change[0]), value_text(change[1])
+    if isinstance(change, dict) and set(change) == {"recipe", "run"}:
+        return value_text(change["recipe"]), value_text(change["run"])
     return NOTHING, value_text(change)
 
 
 def environment_section(content: ReportContent) -> str:
     """Versions, hardware, seeds and durations."""
-    shown = {k: v for k, v in content.facts.environment.items() if k != "changes"}
+    elsewhere = ("changes", "split_statement")
+    shown = {k: v for k, v in content.facts.environment.items() if k not in elsewhere}
     if not shown:
         return html.paragraph("The run has no environment.json.")
     rows = [(name, value_text(value)) for name, value in flatten(shown)]
-    return html.details(f"{len(rows)} entries", html.table(("entry", "value"), rows, "words"))
+    return html.table(("entry", "value"), rows, "words")
 
 
 def limits_section(content: ReportContent) -> str:
@@ -341,8 +344,11 @@ def limits(content: ReportContent) -> list[str]:
         "The model always names one of its classes, also for a cell, artefact or picture of none "
         "of them; a high score is no proof.",
     ]
-    few = content.main.per_class[content.main.per_class["too_few"]]["label"].tolist()
-    if few:
+    table = content.main.per_class
+    few = table[table["too_few"]]["label"].tolist()
+    if len(few) == len(table):
+        sentences.append("No class has enough images here to promise anything about it.")
+    elif few:
         sentences.append(
             "Nothing can be promised for the classes marked as too few to judge: "
             + ", ".join(map(display_name, few))

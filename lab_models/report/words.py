@@ -88,7 +88,7 @@ def verdict(metrics: Metrics, images: str) -> list[str]:
         )
     sentences += _worst(metrics)
     few = metrics.present[metrics.present["too_few"]]["label"].tolist()
-    if few:
+    if few and len(few) < len(metrics.present):
         sentences.append(f"Too few images to judge: {names(few)}.")
     absent = metrics.per_class[metrics.per_class["support"] == 0]["label"].tolist()
     if absent:
