@@ -129,12 +129,12 @@ def _nucleus(
     lobes = max(1, round(cell.lobes))
     beads = np.abs(np.sin(np.pi * lobes * (np.arange(_SPINE_POINTS) + 0.5) / _SPINE_POINTS))
     constriction = cell.constriction if lobes > 1 else 0.3 * cell.constriction
-    profile = 1 - constriction * (1 - beads)
+    profile = 1 - constriction * (1 - beads**1.3)
     if lobes > 1:
         # Lobes differ in size; what the threads take away the lobes get.
         sizes = 1 + 0.15 * constriction * rng.standard_normal(lobes)
         profile *= np.repeat(sizes, -(-_SPINE_POINTS // lobes))[:_SPINE_POINTS]
-        profile *= 1 + 0.35 * constriction
+        profile *= 1 + 0.42 * constriction
     mask = Mask(field).discs(points, half * profile)
     smooth = 0.35 - 0.25 * constriction
     nucleus = roughen(field, mask.alpha(), noise(field, COARSE, rng), cell.nucleus_outline, smooth)

@@ -136,16 +136,16 @@ LEUKOCYTES: dict[str, Leukocyte] = {
         grain=(1.3, 2.0), azure=(0.22, 0.55), rim=(0.0, 0.4), azurophils=(-6, 5),
     ),
     "reactive_lymphocyte": Leukocyte(
-        diameter=(10.5, 18.0), nucleus=(0.52, 0.78), elongation=(1.0, 1.5), outline=(0.05, 0.18),
-        stretch=(0.05, 0.8), bend=(0.0, 1.2), nucleus_outline=(0.06, 0.18), offset=(0.2, 0.95),
+        diameter=(11.0, 18.5), nucleus=(0.50, 0.75), elongation=(1.0, 1.5), outline=(0.05, 0.18),
+        stretch=(0.05, 0.8), bend=(0.0, 1.2), nucleus_outline=(0.04, 0.16), offset=(0.2, 0.95),
         chromatin=(0.78, 1.05), clumping=(0.14, 0.30), grain=(0.7, 1.8), nucleoli=(-1.0, 1.6),
-        azure=(0.25, 0.70), rim=(0.15, 1.2), halo=(0.0, 0.35), vacuoles=(-2, 3),
+        azure=(0.25, 0.70), rim=(0.25, 1.2), halo=(0.0, 0.35), vacuoles=(-2, 3),
         azurophils=(-10, 8),
     ),
     "abnormal_lymphocyte": Leukocyte(
-        diameter=(9.5, 16.5), nucleus=(0.66, 0.88), elongation=(1.0, 1.3), outline=(0.02, 0.12),
+        diameter=(9.5, 16.5), nucleus=(0.68, 0.88), elongation=(1.0, 1.25), outline=(0.02, 0.12),
         stretch=(0.1, 1.1), bend=(0.0, 2.4), constriction=(0.0, 0.4), lobes=(1.0, 2.4),
-        nucleus_outline=(0.12, 0.32), offset=(0.0, 0.9), chromatin=(0.78, 1.15),
+        nucleus_outline=(0.15, 0.34), offset=(0.0, 0.9), chromatin=(0.78, 1.15),
         clumping=(0.10, 0.32), grain=(0.5, 2.0), nucleoli=(-1.0, 2.2), azure=(0.25, 0.70),
         rim=(0.0, 0.4), folds=(-0.8, 1.8),
     ),
@@ -192,6 +192,8 @@ MATURATION = (
     "promyelocyte", "myelocyte", "metamyelocyte", "band_neutrophil", "segmented_neutrophil",
 )  # fmt: skip
 """The line of neutrophil maturation, each class a fifth of a continuum 0..1."""
+
+_TRANSITION = 0.5  # share of a class' width in which it turns into the next
 
 
 @dataclass(frozen=True)
@@ -253,11 +255,12 @@ def _ranges(kind: str, rng: np.random.Generator, noise: float) -> tuple[np.ndarr
         return table[:, 0], table[:, 1]
     share = 1 / len(MATURATION)
     place = (MATURATION.index(kind) + rng.random()) * share + noise * rng.standard_normal()
-    # Class centres carry the table's rows; between them the cells are between them, too.
-    at = np.clip(place / share - 0.5, 0, len(MATURATION) - 1)
+    # The middle of a class looks as the table has it; around a cut one turns into the next.
+    at = float(np.clip(place / share - 0.5, 0, len(MATURATION) - 1))
     before = min(int(at), len(MATURATION) - 2)
+    passed = min(max((at - before - 0.5) / _TRANSITION + 0.5, 0.0), 1.0)
     first, second = (
         np.array(dataclasses.astuple(LEUKOCYTES[name])) for name in MATURATION[before : before + 2]
     )
-    table = first + (at - before) * (second - first)
+    table = first + passed * (second - first)
     return table[:, 0], table[:, 1]

@@ -19,11 +19,13 @@ def area(field, alpha):
 
 
 @given(size=st.sampled_from([48, 96, 160, 400]), radius=st.floats(1.0, 10.0))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_disc_has_its_area_at_every_size(size, radius):
     field = Field(size, 24.0)
     alpha = Mask(field).discs(MIDDLE[None], np.array([radius])).alpha()
-    assert area(field, alpha) == pytest.approx(math.pi * radius**2, rel=0.08)
+    # OpenCV fills the points that the outline passes through: half a grid point all round.
+    border = 2 * 0.5 / (radius * field.scale * field.fine)
+    assert area(field, alpha) == pytest.approx(math.pi * radius**2, rel=border + 0.04)
 
 
 @given(elongation=st.floats(1.0, 2.0), seed=st.integers(0, 1000))
