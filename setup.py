@@ -22,6 +22,7 @@ EXPORT = [
     "tf2onnx>=1.17",
     "onnx>=1.20",
     "onnxruntime>=1.23",
+    "scipy>=1.11",
 ]
 DEVELOP = ["hypothesis", "mypy", "pandas-stubs", "pytest", "pytest-timeout", "ruff"]
 

@@ -167,9 +167,11 @@ def _read(recipe: Recipe, folder: Path) -> Manifest:
             raise LabError(f"The data has no sources {missing}; there are: {known}.")
         keep = manifest.table["source"].isin(recipe.data.sources)
         table = manifest.table[keep].reset_index(drop=True)
-        manifest = make_manifest(table, manifest.root, order_classes(table["label"]))
+        fewer = make_manifest(table, manifest.root, order_classes(table["label"]))
+        manifest = fewer.with_notes(*manifest.notes)
     if recipe.data.classes:
-        manifest = make_manifest(manifest.table, manifest.root, recipe.data.classes)
+        ordered = make_manifest(manifest.table, manifest.root, recipe.data.classes)
+        manifest = ordered.with_notes(*manifest.notes)
     return manifest
 
 

@@ -31,6 +31,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draws the sheet and says where it is."""
+    from lab_models.quiet import import_tensorflow_quietly
     from pipelines.augment_sheet import SheetSettings, choose_rows, draw_sheet
     from pipelines.datasets import open_dataset
     from tflite.runtime.files import whole_file
@@ -43,6 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     augment, contract = _what_to_show(arguments)
     manifest = open_dataset(arguments.data, arguments.kind)
     rows = choose_rows(manifest, arguments.images, arguments.seed)
+    import_tensorflow_quietly()
     sheet = draw_sheet(manifest, rows, contract, augment, arguments.seed, look)
     with whole_file(arguments.out) as temporary:
         sheet.save(temporary)

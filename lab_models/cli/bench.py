@@ -18,7 +18,9 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measures and writes a CSV."""
     from lab_models.bench import BenchSettings, run_bench, write_bench
+    from lab_models.quiet import import_tensorflow_quietly
 
+    import_tensorflow_quietly()
     table = run_bench(BenchSettings(repeats=arguments.repeats))
     print(table.to_string(index=False, float_format="%.2f"))
     print(f"written: {write_bench(table, arguments.out)}")

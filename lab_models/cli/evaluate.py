@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lab_models.evaluate import finish_report
     from lab_models.evaluate_data import DataSettings, evaluate_run
     from lab_models.label_map import LabelMap
+    from lab_models.quiet import import_tensorflow_quietly
     from lab_models.runs import RunDirectory
     from tflite.runtime.errors import LabError
 
@@ -65,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
             name=arguments.name,
         )
         settings = _settings(arguments, "")
+        directory.require(directory.model)
+        import_tensorflow_quietly()
         directory, figures = evaluate_run(directory, arguments.data, chosen, settings)
     _print(figures)
     print(f"report: {directory.report}")

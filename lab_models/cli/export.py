@@ -79,6 +79,8 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exports, and prints parity, latency and where the bundles are."""
+    from lab_models.evaluate import finish_report
+    from lab_models.quiet import import_tensorflow_quietly
     from lab_models.runs import RunDirectory, newest_run
 
     settings = _settings(arguments)
@@ -88,12 +90,19 @@ def run(arguments: argparse.Namespace) -> int:
         else newest_run(arguments.runs_folder)
     )
     print(f"run: {directory.path}", flush=True)
+    for needed in (directory.finished, directory.model):
+        directory.require(needed)
+    import_tensorflow_quietly()
     export = export_run(directory, settings, arguments.out, arguments.data_root, say=_say)
     print(f"\n{export.table()}")
     for fault in export.faults:
         print(f"allowed mismatch: {fault}")
     for bundle in export.bundles:
         print(f"bundle: {bundle}")
+    if arguments.out is None:
+        # The report has a section on parity, which it can fill only now.
+        finish_report(directory)
+        print(f"report: {directory.report}")
     return 0
 
 

@@ -31,6 +31,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Predicts, writes the table, lists what could not be read."""
     from lab_models.predict_files import predict_files
+    from lab_models.quiet import import_tensorflow_quietly
     from lab_models.runs import RunDirectory
     from tflite.runtime.errors import LabError
     from tflite.runtime.files import whole_file
@@ -38,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.is_dir():
         raise LabError(f"{arguments.out} is a folder; --out takes the name of a table to write.")
     directory = RunDirectory(arguments.directory)
+    directory.require(directory.model)
+    import_tensorflow_quietly()
     found = predict_files(directory, arguments.paths, arguments.batch_size, _show_progress)
     for row in found.unreadable.itertuples():
         print(f"not read: {row.reason}", file=sys.stderr)
