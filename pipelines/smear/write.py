@@ -62,7 +62,7 @@ def write_smears(
     Raises:
         LabError: If `root` holds anything else, or `workers` is no positive number.
     """
-    root = Path(root)
+    root = Path(root).resolve()
     workers = (os.cpu_count() or 1) if workers is None else workers
     if workers < 1:
         raise LabError(f"workers must be at least 1 process, got {workers}.")
@@ -170,10 +170,13 @@ def _draw(
             yield _draw_chunk(folder, settings, chunk)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        tasks = [pool.submit(_draw_chunk, folder, settings, chunk) for chunk in chunks]
-        for task in tasks:
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+    try:
+        for task in [pool.submit(_draw_chunk, folder, settings, chunk) for chunk in chunks]:
             yield task.result()
+    finally:
+        # After an error or an interruption nothing more is begun.
+        pool.shutdown(cancel_futures=True)
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import pandas as pd
@@ -130,6 +131,21 @@ def test_an_interrupted_run_leaves_no_data_set_and_goes_on(root, tmp_path, monke
     assert drawn[0] == 20  # the ten of the first run were not drawn again
     assert files(out) == files(root)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_an_interruption_stops_the_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "_FEW", 0)
+    monkeypatch.setattr(write, "_CHUNK", 1)
+    with pytest.raises(_StopError):
+        write_smears(tmp_path / "data", SETTINGS, workers=2, progress=_stop)
+    assert 0 < len(list((tmp_path / "data.unfinished").rglob("*.jpg"))) < 60
+
+
+def test_the_current_folder_can_be_named(root, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write_smears(Path(), SETTINGS, workers=1)
+    assert files(tmp_path / "here") == files(root)
 
 
 def test_what_is_left_of_other_settings_is_drawn_anew(root, tmp_path, monkeypatch):
