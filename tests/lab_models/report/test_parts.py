@@ -131,7 +131,7 @@ def test_a_page_leaves_empty_sections_out():
     ("value", "shown"),
     [
         ({"int8": {"accuracy": 0.5}, "float32": {"accuracy": 0.25}}, ["int8", "0.5", "0.25"]),
-        ({"rows": [{"label": "hairy_cell", "change": -0.125}]}, ["rows", "-0.125"]),
+        ({"rows": [{"label": "hairy_cell", "change": -0.125}]}, ["Rows", "-0.125"]),
         ({"a": {"b": {"c": {"d": 7}}}}, ["7"]),
         ({"a": 1, "b": {"c": 2}}, ["1", "2"]),
         ([{"x": 3}], ["3"]),
