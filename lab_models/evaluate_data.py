@@ -87,19 +87,11 @@ def evaluate_run(
     predictions, features = _predict(run, model, load_encoder(run, model), images, chosen)
     name = chosen.name or _folder_name(Path(data), chosen.split)
     target = RunDirectory(run.path / EVALUATIONS / name)
-    seen = replace(
-        facts,
-        name=f"{facts.name} on {name}",
-        manifest=images.manifest.table,
-        quarantine=images.quarantine,
-        data_root=images.manifest.root,
-        parity=None,
-    )
     with Staging(target.path) as staged:
         _write_inputs(staged, run, predictions, features, images)
         figures = write_evaluation(
             staged,
-            seen,
+            _facts_of_data(facts, images, name),
             predictions,
             features,
             images.statement,
@@ -107,6 +99,18 @@ def evaluate_run(
             images=f"images of {name}",
         )
     return target, figures
+
+
+def _facts_of_data(facts: RunFacts, images: _Images, name: str) -> RunFacts:
+    """The run's facts, with the evaluated data in place of its own."""
+    return replace(
+        facts,
+        name=f"{facts.name} on {name}",
+        manifest=images.manifest.table,
+        quarantine=images.quarantine,
+        data_root=images.manifest.root,
+        parity=None,
+    )
 
 
 @dataclass(frozen=True)
