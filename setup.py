@@ -12,7 +12,9 @@ TRAIN = [
     "Pillow>=10.0",
     "rich>=13.0",
     "scikit-learn>=1.5",
+    "scipy>=1.11",
     "seaborn>=0.13",
+    "threadpoolctl>=3.0",
 ]
 DEVICE = ["ai-edge-litert>=2.0", "numpy>=1.26", "Pillow>=10.0"]
 EXPORT = [
@@ -22,7 +24,6 @@ EXPORT = [
     "tf2onnx>=1.17",
     "onnx>=1.20",
     "onnxruntime>=1.23",
-    "scipy>=1.11",
 ]
 DEVELOP = ["hypothesis", "mypy", "pandas-stubs", "pytest", "pytest-timeout", "ruff"]
 

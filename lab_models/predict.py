@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from lab_models.predictions import SCORE_PREFIX
 from pipelines.input_pipeline import make_for_eval
 from tflite.runtime.contract import InputContract
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from pipelines.image_cache import ImageCache
     from pipelines.manifest import Manifest
-
-SCORE = "score:"
-"""Prefix of the score columns of a predictions table."""
 
 
 def predict_rows(
@@ -58,6 +56,6 @@ def predict_rows(
     table = manifest.table.loc[rows, columns].reset_index(drop=True)
     table.insert(0, "index", rows)
     table["predicted"] = np.asarray(classes, object)[scores.argmax(axis=1)]
-    score_table = pd.DataFrame(scores, columns=[SCORE + name for name in classes])
+    score_table = pd.DataFrame(scores, columns=[SCORE_PREFIX + name for name in classes])
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return pd.concat([table, score_table], axis=1), features / np.maximum(lengths, 1e-12)

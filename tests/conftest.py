@@ -9,6 +9,17 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # the device's environment does without
+    pass
+else:
+    # A busy machine must not fail a property test: speed is measured in `make bench`.
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
