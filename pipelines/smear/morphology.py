@@ -100,14 +100,14 @@ LEUKOCYTES: dict[str, Leukocyte] = {
         azure=(0.05, 0.14), eosin=(0.10, 0.18), dust=(0.15, 0.30), azurophils=(0, 6),
     ),
     "band_neutrophil": Leukocyte(
-        diameter=(11.0, 14.5), nucleus=(0.52, 0.61), offset=(0.0, 0.5), stretch=(2.2, 3.6),
-        bend=(2.4, 4.6), constriction=(0.04, 0.26), lobes=(1.0, 3.0), chromatin=(0.92, 1.12),
+        diameter=(11.0, 14.5), nucleus=(0.52, 0.61), offset=(0.0, 0.5), stretch=(2.5, 3.8),
+        bend=(2.0, 3.6), constriction=(0.04, 0.26), lobes=(1.0, 3.0), chromatin=(0.92, 1.12),
         clumping=(0.22, 0.32), grain=(1.3, 2.0), azure=(0.03, 0.09), eosin=(0.10, 0.18),
         dust=(0.15, 0.32),
     ),
     "segmented_neutrophil": Leukocyte(
         diameter=(10.5, 14.0), nucleus=(0.53, 0.62), offset=(0.0, 0.5), stretch=(2.8, 4.2),
-        bend=(2.2, 5.6), constriction=(0.70, 0.98), lobes=(2.6, 4.7), chromatin=(0.95, 1.15),
+        bend=(1.8, 4.6), constriction=(0.76, 1.0), lobes=(2.6, 4.7), chromatin=(0.95, 1.15),
         clumping=(0.22, 0.34), grain=(1.4, 2.0), azure=(0.02, 0.07), eosin=(0.10, 0.18),
         dust=(0.15, 0.32),
     ),

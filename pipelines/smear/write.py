@@ -20,7 +20,7 @@ from pipelines.smear.slides import DATABASES, HAIRY, LOOKALIKES, Image, list_sli
 from tflite.runtime.errors import LabError
 from tflite.runtime.files import write_whole
 
-DRAWING = 3
+DRAWING = 4
 """Version of the drawing. It changes whenever equal settings give other pictures."""
 
 _CHUNK = 64  # images that a worker draws before it reports
