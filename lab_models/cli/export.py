@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"allowed mismatch: {fault}")
     for bundle in export.bundles:
         print(f"bundle: {bundle}")
-    if arguments.out is None:
+    if arguments.out is None and directory.predictions.exists():
         # The report has a section on parity, which it can fill only now.
         finish_report(directory)
         print(f"report: {directory.report}")

@@ -171,11 +171,16 @@ class Recipe:
         Raises:
             RecipeError: If a name is no field or a value is bad; names them all.
         """
-        values = self.to_dict()
-        faults = [f for name, value in changes.items() for f in _put(values, name, value)]
-        recipe, more = _build(type(self), values, "")
-        if faults or more:
-            raise RecipeError(faults + more)
+        values, unknown, recipe = self.to_dict(), [], self
+        faults: list[str] = []
+        for name, value in changes.items():
+            unknown += _put(values, name, value)
+            built, faults = _build(type(self), values, "")
+            if not faults:
+                # Fields that a change left to their defaults are there for the next one.
+                recipe, values = built, built.to_dict()
+        if unknown or faults:
+            raise RecipeError(unknown + faults)
         return recipe
 
     def at_scale(self, scale: str) -> Recipe:

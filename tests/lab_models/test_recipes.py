@@ -185,3 +185,13 @@ def test_recipes_cannot_be_changed_in_place():
 def test_bad_phases_are_refused_at_construction(make, message):
     with pytest.raises(RecipeError, match=message):
         make()
+
+
+def test_changes_build_on_each_other():
+    changed = get_recipe("hal_t3002").changed(
+        {
+            "phases": [{"name": "all", "trainable": "full", "epochs": 1}],
+            "phases.0.optimizer.name": "lion",
+        }
+    )
+    assert changed.phases == (Phase("all", "full", 1, optimizer=Optimizer("lion")),)
