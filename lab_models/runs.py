@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +184,14 @@ def new_run(runs_folder: Path, recipe_name: str) -> RunDirectory:
             time.sleep(0.2)  # two runs in one second: the later one takes the next
             continue
         return RunDirectory(path)
+
+
+def discard_run(run: RunDirectory) -> None:
+    """Removes a run that never trained an epoch, and the recipe's folder if that is empty then."""
+    shutil.rmtree(run.path, ignore_errors=True)
+    for folder in (run.path.parent, run.path.parent.parent):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def newest_run(runs_folder: Path) -> RunDirectory:

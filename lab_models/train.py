@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lab_models.environment import describe_environment
-from lab_models.recipes import Recipe, differences, get_recipe
-from lab_models.runs import RunDirectory, RunError, new_run, read_json, write_json
+from lab_models.recipes import Recipe, differences, get_recipe, list_recipes
+from lab_models.runs import (
+    RunDirectory,
+    RunError,
+    discard_run,
+    new_run,
+    read_json,
+    write_json,
+)
 from pipelines.class_weights import class_weights
 from pipelines.datasets import open_dataset
 from pipelines.image_cache import ImageCache
@@ -86,12 +93,16 @@ def start_run(
     _check_counts(manifest, recipe)
     contract = _contract(recipe)
     run = new_run(runs_folder, recipe.name)
-    write_json(run.contract_json, {"classes": manifest.classes, "input": contract.to_dict()})
-    write_manifest(manifest, run.manifest)
-    write_quarantine(quarantine, run.quarantine)
-    _write_environment(run, recipe, manifest, statement, time.perf_counter() - started)
-    # Last, because a directory with a recipe counts as a run that can go on.
-    write_json(run.recipe_json, recipe.to_dict())
+    try:
+        write_json(run.contract_json, {"classes": manifest.classes, "input": contract.to_dict()})
+        write_manifest(manifest, run.manifest)
+        write_quarantine(quarantine, run.quarantine)
+        _write_environment(run, recipe, manifest, statement, time.perf_counter() - started)
+        # Last, because a directory with a recipe counts as a run that can go on.
+        write_json(run.recipe_json, recipe.to_dict())
+    except BaseException:
+        discard_run(run)
+        raise
     return run
 
 
@@ -153,8 +164,22 @@ def _draw_smears(recipe: Recipe, folder: Path, say: Say) -> Path:
     smears = recipe.data.smears
     root = folder / f"smears_{smears.images}_{smears.size}px_{smears.seed}"
     say(f"synthetic smears: {smears.images:,} images of {smears.size} px in {root}")
-    write_smears(root, smears)
+    write_smears(root, smears, progress=_say_fifths(say))
     return root
+
+
+def _say_fifths(say: Say) -> Callable[[int, int], None]:
+    """Reports each fifth of a long count once."""
+    said = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal said
+        fifths = 5 * done // max(total, 1)
+        if fifths > said:
+            said = fifths
+            say(f"drew {done:,} of {total:,}")
+
+    return progress
 
 
 def _read(recipe: Recipe, folder: Path) -> Manifest:
@@ -193,7 +218,9 @@ def _contract(recipe: Recipe) -> InputContract:
 def _write_environment(
     run: RunDirectory, recipe: Recipe, manifest: Manifest, statement: str, seconds: float
 ) -> None:
-    changes = differences(recipe, get_recipe(recipe.name))
+    # A recipe of the user's own has nothing to differ from.
+    known = recipe.name in list_recipes()
+    changes = differences(recipe, get_recipe(recipe.name)) if known else {}
     write_json(
         run.environment,
         {

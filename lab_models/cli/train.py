@@ -38,11 +38,10 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Trains, and prints where the results are."""
     from lab_models.quiet import import_tensorflow_quietly
+    from lab_models.runs import RunDirectory, discard_run
     from lab_models.train import go_on, start_run
 
     if arguments.resume:
-        from lab_models.runs import RunDirectory
-
         directory = RunDirectory(arguments.resume)
     else:
         directory = start_run(_recipe(arguments), arguments.data, arguments.out)
@@ -52,6 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
         metrics = go_on(directory)
     except KeyboardInterrupt:
         print(f"\nto go on: lab-models train --resume {directory.path}", file=sys.stderr)
+        raise
+    except LabError:
+        if not directory.checkpoints.exists() and not arguments.resume:
+            # Weights that are not there, say: nothing was trained, so nothing is kept.
+            discard_run(directory)
         raise
     _summarise(metrics)
     print(f"report: {directory.report}")

@@ -179,6 +179,13 @@ def test_missing_images_of_a_run_are_named(tmp_path, capsys):
     assert "no longer at" in capsys.readouterr().err
 
 
+def test_weights_that_are_not_there_leave_no_run(colour_folders, tmp_path, capsys):
+    words = [*train_words(colour_folders, tmp_path / "runs"), "--weights", "/no/such.weights.h5"]
+    assert main(words) == 2
+    assert "No weights file at /no/such.weights.h5" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_class_weights_balanced_sampling_and_mixed_precision_train_too(colour_folders, tmp_path):
     words = train_words(colour_folders, tmp_path)
     for change in (
