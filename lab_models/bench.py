@@ -61,12 +61,18 @@ def run_bench(settings: BenchSettings, say: Callable[[str], None] = print) -> pd
     from pipelines.bench import bench_augmentation
 
     rows: list[dict[str, Any]] = []
-    for measure in (bench_augmentation, lambda: _bench_smears(settings)):
-        rows += measure()
-        say(_lines(rows[-1:]) if len(rows) == 1 else _lines(rows))
-    for name, pixels in settings.backbones:
-        rows += _bench_network(name, pixels, settings)
-        say(_lines(rows[-2:]))
+    measures: list[Callable[[], list[dict[str, Any]]]] = [
+        bench_augmentation,
+        lambda: _bench_smears(settings),
+        *(
+            lambda name=name, pixels=pixels: _bench_network(name, pixels, settings)
+            for name, pixels in settings.backbones
+        ),
+    ]
+    for measure in measures:
+        measured = measure()
+        say(_lines(measured))
+        rows += measured
     return pd.DataFrame(rows)
 
 

@@ -44,11 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.resume:
         directory = RunDirectory(arguments.resume)
     else:
-        directory = start_run(_recipe(arguments), arguments.data, arguments.out)
+        directory = start_run(_recipe(arguments), arguments.data, arguments.out, say=_say)
     print(f"run: {directory.path}", flush=True)
     import_tensorflow_quietly()
     try:
-        metrics = go_on(directory)
+        metrics = go_on(directory, say=_say)
     except KeyboardInterrupt:
         print(f"\nto go on: lab-models train --resume {directory.path}", file=sys.stderr)
         raise
@@ -62,6 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.open and not webbrowser.open(directory.report.resolve().as_uri()):
         print("(no browser here to open it)")
     return 0
+
+
+def _say(line: str) -> None:
+    # Flushed, so that in a log the lines stand in order with those of standard error.
+    print(line, flush=True)
 
 
 def _recipe(arguments: argparse.Namespace) -> Any:
