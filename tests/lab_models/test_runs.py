@@ -25,7 +25,7 @@ def test_the_newest_finished_run_is_found_whatever_its_recipe(tmp_path):
 
 
 def test_no_finished_run_is_an_error_that_says_what_to_do(tmp_path):
-    with pytest.raises(RunError, match="No finished run in .* make train-hairy"):
+    with pytest.raises(RunError, match=r"No finished run in .* make train-hairy"):
         newest_run(tmp_path)
 
 
@@ -46,10 +46,10 @@ def test_a_missing_file_is_explained_by_the_state_of_the_run(tmp_path):
     with pytest.raises(RunError, match="is no run directory"):
         run.require(run.model)
     run.recipe_json.write_text("{}")
-    with pytest.raises(RunError, match="unfinished run .* has no model.keras; go on with"):
+    with pytest.raises(RunError, match=r"unfinished run .* has no model\.keras; go on with"):
         run.require(run.model)
     run.finished.touch()
-    with pytest.raises(RunError, match="finished run .* the file was removed"):
+    with pytest.raises(RunError, match=r"finished run .* the file was removed"):
         run.require(run.model)
 
 
