@@ -52,10 +52,10 @@ class Progress(keras.callbacks.Callback):
         self.stream.flush()
 
     def _left(self, epochs_done: float) -> str:
-        elapsed = time.perf_counter() - (self._start or time.perf_counter())
         fraction = epochs_done - self.first
-        if fraction <= 0:
+        if fraction <= 0 or self._start is None:
             return ""
+        elapsed = time.perf_counter() - self._start
         left = elapsed / fraction * (self.total - epochs_done)
         return f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left"
 

@@ -25,7 +25,7 @@ def test_the_newest_finished_run_is_found_whatever_its_recipe(tmp_path):
 
 
 def test_no_finished_run_is_an_error_that_says_what_to_do(tmp_path):
-    with pytest.raises(RunError, match=r"No finished run in .* make train-hairy"):
+    with pytest.raises(RunError, match=r"No finished run in .*make train-hairy"):
         newest_run(tmp_path)
 
 
