@@ -6,8 +6,8 @@ Command: make train-hairy RECIPE=pbc_medium SCALE=full DATA=<folder of the PBC i
 
 Expected: not measured at full scale.
 
-Time and hardware: not measured; the arithmetic is 1.4 times that of PBC-SMALL, which takes 9 minutes
-on 2 CPU cores.
+Time and hardware: not measured; the arithmetic is 1.4 times that of PBC-SMALL, which takes 9
+minutes on 2 CPU cores.
 """
 
 from lab_models.recipes.pbc import scratch_recipe
