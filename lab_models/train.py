@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -349,25 +349,3 @@ def _save_results(
         table.to_csv(temporary, index=False, float_format="%.7g")
     with whole_file(run.features) as temporary, temporary.open("wb") as file:
         np.savez(file, index=rows, features=features)
-
-
-def train(
-    recipe: Recipe,
-    data: Path | None,
-    runs_folder: Path,
-    *,
-    changes: Mapping[str, Any] | None = None,
-    say: Say = print,
-) -> RunDirectory:
-    """Starts a run and trains it to its report (see `start_run` and `go_on`).
-
-    Args:
-        recipe: What to train.
-        data: A data set on disk; None draws synthetic smears.
-        runs_folder: Usually ``runs``.
-        changes: Dotted field names and values that differ from the recipe.
-        say: Takes one line of progress at a time.
-    """
-    run = start_run(recipe.changed(changes or {}), data, runs_folder, say=say)
-    go_on(run, say=say)
-    return run

@@ -14,11 +14,6 @@ from pipelines.augment_settings import AugmentSettings
 NUMBER_OF_DRAWS = 7
 
 
-def identity(count: int) -> np.ndarray:
-    """`count` matrices that leave every image as it is, float64 ``(count, 2, 3)``."""
-    return np.tile(np.eye(2, 3), (count, 1, 1))
-
-
 def affine_matrices(
     angle: np.ndarray,
     scale_x: np.ndarray,
