@@ -7,9 +7,10 @@ The study names neither learning rates, batch size nor the first layer it unfroz
 Command: make train-hairy RECIPE=an2dl SCALE=full DATA=<your images>
 
 Expected: accuracy 0.9465 in the study, 0.81 on its shifted hidden test set (one run there); not
-run here, where the ImageNet weights cannot be had.
+run here, where the ImageNet weights cannot be had. At demo scale on synthetic smears 0.704, macro-F1
+0.652, on unseen slides (one run).
 
-Time and hardware: not measured at full scale; demo scale minutes on 2 CPU cores.
+Time and hardware: not measured at full scale; demo scale 3 minutes on 2 CPU cores.
 """
 
 from lab_models.recipes.hal import DEMO_SMEARS
@@ -52,14 +53,20 @@ RECIPE = Recipe(
     ),
     scales={
         "demo": {
-            "backbone": "mobilenet_v3_small",
+            # Not one of the mobile nets: their batch normalisation averages over a thousand
+            # steps, more than a demonstration has, and they answer at random until then.
+            "backbone": "resnet10_half",
             "weights": "random",
+            "batch_size": 32,
             "phases.0.epochs": 1,
             "phases.1.trainable": "full",
             "phases.1.train_from": "",
             "phases.1.batch_norm": "update",
-            "phases.1.epochs": 12,
+            "phases.1.epochs": 18,
             "phases.1.optimizer.learning_rate": 3e-4,
+            "phases.1.optimizer.schedule": "cosine",
+            "phases.1.optimizer.warmup_epochs": 1,
+            "phases.1.early_stopping.patience": 10,
             "phases.1.average_weights": 0.8,
         }
     },
