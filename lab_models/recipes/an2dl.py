@@ -7,8 +7,8 @@ The study names neither learning rates, batch size nor the first layer it unfroz
 Command: make train-hairy RECIPE=an2dl SCALE=full DATA=<your images>
 
 Expected: accuracy 0.9465 in the study, 0.81 on its shifted hidden test set (one run there); not
-run here, where the ImageNet weights cannot be had. At demo scale on synthetic smears 0.704, macro-F1
-0.652, on unseen slides (one run).
+run here, where the ImageNet weights cannot be had. At demo scale on synthetic smears 0.704,
+macro-F1 0.652, on unseen slides (one run).
 
 Time and hardware: not measured at full scale; demo scale 3 minutes on 2 CPU cores.
 """
