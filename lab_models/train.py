@@ -29,7 +29,7 @@ from pipelines.input_pipeline import for_fit, make_for_eval, make_for_train, ste
 from pipelines.labels import order_classes
 from pipelines.manifest import Manifest, make_manifest, read_manifest, write_manifest
 from pipelines.quarantine import split_off_unreadable, write_quarantine
-from pipelines.smear import write_smears
+from pipelines.smear import smears_digest, write_smears
 from pipelines.split import describe_split, split_manifest
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import LabError
@@ -162,7 +162,9 @@ def load_recipe(run: RunDirectory) -> Recipe:
 
 def _draw_smears(recipe: Recipe, folder: Path, say: Say) -> Path:
     smears = recipe.data.smears
-    root = folder / f"smears_{smears.images}_{smears.size}px_{smears.seed}"
+    # The digest keeps every set of settings, and every version of the drawing, in a folder of
+    # its own, so that a changed setting never meets older images.
+    root = folder / f"smears_{smears.images}_{smears.size}px_{smears_digest(smears)}"
     say(f"synthetic smears: {smears.images:,} images of {smears.size} px in {root}")
     write_smears(root, smears, progress=_say_fifths(say))
     return root

@@ -140,11 +140,6 @@ class AugmentSettings:
         """Whether images of a batch may be mixed, which makes labels soft."""
         return self.cutmix_probability + self.mixup_probability > 0
 
-    @property
-    def needs_keras_cv(self) -> bool:
-        """Whether any layer of KerasCV takes part."""
-        return self.rand_augment_operations > 0 or self.mixes
-
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
         return asdict(self)

@@ -12,7 +12,7 @@ from pipelines.smear.settings import (
     StainSettings,
 )
 from pipelines.smear.sheet import write_sheet
-from pipelines.smear.write import write_smears
+from pipelines.smear.write import smears_digest, write_smears
 
 __all__ = [
     "CameraSettings",
@@ -20,6 +20,7 @@ __all__ = [
     "SlideSettings",
     "SmearSettings",
     "StainSettings",
+    "smears_digest",
     "write_sheet",
     "write_smears",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import multiprocessing
@@ -79,6 +80,12 @@ def write_smears(
             progress(done, len(images))
     _write_tables(unfinished, settings, images)
     unfinished.replace(root)
+
+
+def smears_digest(settings: SmearSettings) -> str:
+    """Eight characters that name settings and drawing version, for a folder's name."""
+    described = json.dumps(_describe(settings), sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()[:8]
 
 
 def _describe(settings: SmearSettings) -> dict:

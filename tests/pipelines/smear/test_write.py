@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipelines.datasets import open_dataset
-from pipelines.smear import SlideSettings, SmearSettings, write, write_smears
+from pipelines.smear import SlideSettings, SmearSettings, smears_digest, write, write_smears
 from pipelines.smear.slides import plan
 from tflite.runtime.errors import LabError
 
@@ -187,3 +187,13 @@ def test_workers_must_be_positive(tmp_path, workers):
     with pytest.raises(LabError, match="workers"):
         write_smears(tmp_path / "data", SETTINGS, workers=workers)
     assert not (tmp_path / "data.unfinished").exists()
+
+
+def test_the_digest_changes_with_any_setting_and_with_the_drawing(monkeypatch):
+    settings = SmearSettings()
+    assert smears_digest(settings) == smears_digest(SmearSettings())
+    other = replace(settings, slides=SlideSettings(patient=0.3))
+    assert smears_digest(other) != smears_digest(settings)
+    before = smears_digest(settings)
+    monkeypatch.setattr(write, "DRAWING", write.DRAWING + 1)
+    assert smears_digest(settings) != before
