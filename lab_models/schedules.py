@@ -74,13 +74,9 @@ def build_schedule(optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> W
     ``plateau`` is a constant course here; its cuts depend on the validation loss and are made by
     the training loop.
 
-    Raises:
-        ValueError: If the warm-up fills the phase.
     """
     kind = "constant" if optimizer.schedule == "plateau" else optimizer.schedule
-    return WarmUpSchedule(
-        kind,
-        optimizer.learning_rate,
-        steps_per_epoch * epochs,
-        round(optimizer.warmup_epochs * steps_per_epoch),
-    )
+    total = steps_per_epoch * epochs
+    # A recipe's warm-up is shorter than its phase; rounding to whole steps must not change that.
+    warmup = min(round(optimizer.warmup_epochs * steps_per_epoch), total - 1)
+    return WarmUpSchedule(kind, optimizer.learning_rate, total, warmup)

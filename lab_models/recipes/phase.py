@@ -164,6 +164,10 @@ class Phase:
         yield from whole_number("epochs", self.epochs, 1)
         yield from one_of("batch_norm", self.batch_norm, BATCH_NORM)
         yield from in_range("average_weights", self.average_weights, 0, 0.999)
+        # None while faults are gathered of a phase whose optimiser is itself at fault.
+        warmup = self.optimizer.warmup_epochs if self.optimizer is not None else 0
+        if isinstance(self.epochs, int) and warmup and warmup >= self.epochs:
+            yield (f"optimizer.warmup_epochs must be below epochs, got {warmup:g} of {self.epochs}")
         if (self.trainable == "partial") != bool(self.train_from):
             yield (
                 'train_from must name a layer when trainable is "partial", and only then; '

@@ -179,6 +179,10 @@ def test_recipes_cannot_be_changed_in_place():
         (lambda: Optimizer("adam", momentum=0.9), "sgd only"),
         (lambda: Optimizer("adam", 0.0), "learning_rate must be a number above 0"),
         (lambda: Optimizer("adam", schedule="plateau", warmup_epochs=1), "warmup_epochs must be 0"),
+        (
+            lambda: Phase("a", "full", 1, optimizer=Optimizer(warmup_epochs=1)),
+            "optimizer.warmup_epochs must be below epochs, got 1 of 1",
+        ),
         (lambda: EarlyStopping("loss"), "monitor must be one of"),
     ],
 )

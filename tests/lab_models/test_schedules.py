@@ -59,3 +59,5 @@ def test_built_from_a_recipe_in_steps():
     schedule = build_schedule(Optimizer("adam", 0.1, "cosine", warmup_epochs=1.5), 10, 4)
     assert (schedule.total_steps, schedule.warmup_steps) == (40, 15)
     assert build_schedule(Optimizer("adam", 0.1, "plateau"), 10, 4).kind == "constant"
+    nearly_all = build_schedule(Optimizer("adam", 0.1, warmup_epochs=0.99), 10, 1)
+    assert (nearly_all.total_steps, nearly_all.warmup_steps) == (10, 9)
