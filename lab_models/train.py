@@ -62,7 +62,7 @@ class Prepared:
 
 def start_run(
     recipe: Recipe,
-    data: Path | None,
+    data: Path | Manifest | None,
     runs_folder: Path,
     *,
     smears_folder: Path = Path("data"),
@@ -72,7 +72,8 @@ def start_run(
 
     Args:
         recipe: What to train.
-        data: Any data set that `pipelines.datasets` reads; None draws synthetic smears.
+        data: Any data set that `pipelines.datasets` reads, or a manifest of it or of a part of
+            it; None draws synthetic smears.
         runs_folder: Usually ``runs``.
         smears_folder: Where synthetic smears are kept for the next run.
         say: Takes one line of progress at a time.
@@ -81,9 +82,12 @@ def start_run(
         LabError: If the recipe or the data are not fit to train; nothing is left behind.
     """
     started = time.perf_counter()
-    folder = data or _draw_smears(recipe, smears_folder, say)
-    manifest, quarantine = split_off_unreadable(_read(recipe, folder))
-    say(f"read {len(manifest):,} images in {len(manifest.classes)} classes from {folder}")
+    if isinstance(data, Manifest):
+        manifest = _choose(recipe, data)
+    else:
+        manifest = _read(recipe, data or draw_smears(recipe, smears_folder, say))
+    manifest, quarantine = split_off_unreadable(manifest)
+    say(f"read {len(manifest):,} images in {len(manifest.classes)} classes from {manifest.root}")
     if len(quarantine):
         say(f"{len(quarantine)} files cannot be read and are left out; see quarantine.csv")
     settings = dataclasses.replace(recipe.data.split, seed=recipe.seed)
@@ -160,7 +164,8 @@ def load_recipe(run: RunDirectory) -> Recipe:
     return Recipe.from_dict(read_json(run.require(run.recipe_json)))
 
 
-def _draw_smears(recipe: Recipe, folder: Path, say: Say) -> Path:
+def draw_smears(recipe: Recipe, folder: Path, say: Say = print) -> Path:
+    """Draws the recipe's synthetic smears unless they are there; gives their folder."""
     smears = recipe.data.smears
     # The digest keeps every set of settings, and every version of the drawing, in a folder of
     # its own, so that a changed setting never meets older images.
@@ -186,7 +191,11 @@ def _say_fifths(say: Say) -> Callable[[int, int], None]:
 
 def _read(recipe: Recipe, folder: Path) -> Manifest:
     options: dict[str, Any] = {"subset": recipe.data.subset} if recipe.data.subset else {}
-    manifest = open_dataset(folder, **options)
+    return _choose(recipe, open_dataset(folder, **options))
+
+
+def _choose(recipe: Recipe, manifest: Manifest) -> Manifest:
+    """The sources and classes that the recipe names."""
     if recipe.data.sources:
         known = sorted(set(manifest.table["source"]))
         missing = [s for s in recipe.data.sources if s not in known]
