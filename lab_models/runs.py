@@ -87,6 +87,11 @@ class RunDirectory:
         return self.path / "features.npz"
 
     @property
+    def training_features(self) -> Path:
+        """The same of the training images (see `lab_models.training_features`)."""
+        return self.path / "training_features.npz"
+
+    @property
     def metrics(self) -> Path:
         """Every figure of the report."""
         return self.path / "metrics.json"
