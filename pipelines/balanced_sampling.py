@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def balanced_order(
     # The classes that get one more than the others change from epoch to epoch.
     shares[source.permutation(len(classes))[: len(label_ids) % len(classes)]] += 1
     parts = [
-        _repeat(np.flatnonzero(label_ids == label), share, source)
+        _deal(np.flatnonzero(label_ids == label), share, 1, source)
         for label, share in zip(classes, shares)
     ]
     positions, copies = (np.concatenate(values) for values in zip(*parts))
@@ -56,12 +57,160 @@ def balanced_order(
     return positions[order], copies[order]
 
 
-def _repeat(
-    members: np.ndarray, count: int, source: np.random.Generator
+def _deal(
+    members: np.ndarray, count: int, group: int, source: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    rounds = -(-count // len(members))
-    positions = np.concatenate([source.permutation(members) for _ in range(rounds)])[:count]
-    return positions, np.repeat(np.arange(rounds), len(members))[:count]
+    """Deals members out like cards: each comes once in a round before any comes again.
+
+    Args:
+        members: What is dealt, ``(n,)``, all different.
+        count: How many to deal.
+        group: Size of the groups that go together; a member comes twice in a group only if
+            the group has more places than there are members.
+        source: Gives the order of each round.
+
+    Returns:
+        Members ``(count,)``, group after group, and the number of the round of each.
+    """
+    dealt: list[np.ndarray] = []
+    for start in range(0, count, len(members)):
+        order = source.permutation(members)
+        filled = start % group
+        if filled:
+            # The group that the last round left open is filled with members it does not have.
+            open_rounds = -(-filled // len(members))
+            present = np.concatenate(dealt[-open_rounds:])[-filled:]
+            free = np.flatnonzero(~np.isin(order, present))
+            first = free[: group - filled]
+            order = np.concatenate([order[first], np.delete(order, first)])
+        dealt.append(order)
+    rounds = np.repeat(np.arange(len(dealt)), len(members))
+    return np.concatenate(dealt)[:count], rounds[:count]
+
+
+@dataclass(frozen=True)
+class ClassBatches:
+    """Batches of a fixed number of classes with the same number of images each.
+
+    Contrastive losses compare the images of a batch with each other: each needs others of its
+    own class and others of other classes (Hermans et al. 2017, "In defense of the triplet loss",
+    section 2, "PK batches").
+
+    Args:
+        classes: Classes in a batch (P), at least 2.
+        images: Images of each of them (K), at least 1.
+
+    Raises:
+        LabError: If a number is too small.
+    """
+
+    classes: int
+    images: int
+
+    def __post_init__(self) -> None:
+        if self.classes < 2:
+            raise LabError(
+                f"class_batches.classes must be at least 2, got {self.classes}: in a batch of one "
+                "class there is nothing of another class to tell apart."
+            )
+        if self.images < 1:
+            raise LabError(f"class_batches.images must be at least 1, got {self.images}.")
+
+    @property
+    def batch_size(self) -> int:
+        """Images in a batch, P times K."""
+        return self.classes * self.images
+
+    def check(self, number_of_classes: int, batch_size: int) -> None:
+        """Raises LabError if the data or the batch size does not fit.
+
+        Args:
+            number_of_classes: Classes that have training images.
+            batch_size: Images in a batch as the rest of the run has it.
+        """
+        if self.batch_size != batch_size:
+            raise LabError(
+                f"Batches of {self.classes} classes with {self.images} images each hold "
+                f"{self.batch_size} images, but batch_size is {batch_size}. Set batch_size to "
+                f"{self.batch_size}, or class_batches to numbers whose product is {batch_size}."
+            )
+        if self.classes > number_of_classes:
+            raise LabError(
+                f"A batch cannot hold {self.classes} classes: only {number_of_classes} have "
+                f"training images. Set class_batches.classes to at most {number_of_classes}."
+            )
+
+    def steps_per_epoch(self, number_of_rows: int, number_of_classes: int) -> int:
+        """Batches in an epoch: as many as the images fill, and enough to show every class.
+
+        That is the greater of ``number_of_rows // (P * K)`` and ``number_of_classes / P``, the
+        latter rounded up.
+        """
+        return max(number_of_rows // self.batch_size, -(-number_of_classes // self.classes))
+
+    def describe_repeats(self, counts: Sequence[int], classes: Sequence[str]) -> str:
+        """A note on classes with too few images to fill their places in a batch.
+
+        Args:
+            counts: Training images of each class.
+            classes: Names of the classes.
+
+        Returns:
+            One sentence; ``""`` if there are no such classes. Classes without images are left
+            out: no batch holds them.
+        """
+        short = [f"{n} ({c})" for n, c in zip(classes, counts) if 0 < c < self.images]
+        if not short:
+            return ""
+        return (
+            f"A batch shows {self.images} images of a class, so these classes, with their numbers "
+            f"of training images, show images more than once in a batch: {', '.join(short)}."
+        )
+
+
+def class_batch_rows(
+    rows: np.ndarray, label_ids: np.ndarray, settings: ClassBatches, seed: int, epoch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of one epoch of balanced batches; the same for the same seed and epoch.
+
+    Classes are dealt to the batches like cards: every class once, in random order, before any
+    class a second time, and never the same class twice to a batch. So every class is seen in an
+    epoch, and their numbers of batches differ by 1 at most. The images of a class are dealt to
+    its batches in the same way: a rare class shows all its images before it repeats one, with
+    the next copy number; a common class shows a random part, another one each epoch. A batch
+    shows an image twice only if its class has fewer than K images. Within a batch the order is
+    random.
+
+    Args:
+        rows: Row numbers in a manifest, int64 ``(n,)``.
+        label_ids: Their classes, ``(n,)``.
+        settings: Classes and images in a batch.
+        seed: Seed of the run, 0..2**63-1.
+        epoch: Number of the epoch, from 0.
+
+    Returns:
+        Row numbers int64 ``(steps * P * K,)``, batch after batch, and copy numbers int64 of the
+        same shape: how often the row came before in this epoch.
+
+    Raises:
+        LabError: If there are fewer classes than a batch holds.
+    """
+    classes, label_ids = np.unique(label_ids, return_inverse=True)
+    settings.check(len(classes), settings.batch_size)
+    source = draws.generator(seed, draws.ORDER, epoch)
+    steps = settings.steps_per_epoch(len(label_ids), len(classes))
+    # (steps * P,) numbers of classes, and a row of K places for the images of each.
+    dealt, _ = _deal(np.arange(len(classes)), steps * settings.classes, settings.classes, source)
+    positions = np.empty((len(dealt), settings.images), np.int64)
+    copies = np.empty_like(positions)
+    for label in range(len(classes)):
+        places = dealt == label
+        members = np.flatnonzero(label_ids == label)
+        part = _deal(members, places.sum() * settings.images, settings.images, source)
+        positions[places], copies[places] = (v.reshape(-1, settings.images) for v in part)
+    batches = np.arange(positions.size).reshape(steps, settings.batch_size)
+    order = source.permuted(batches, axis=1).ravel()
+    return np.asarray(rows, np.int64)[positions.ravel()[order]], copies.ravel()[order]
 
 
 SAMPLINGS: dict[str, Sampler] = {"natural": natural_order, "balanced": balanced_order}

@@ -24,15 +24,18 @@ OpenCV's own threads are left alone: that setting belongs to the whole process, 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines import draws
 from pipelines.augment import augment_images
 from pipelines.augment_settings import AugmentSettings
-from pipelines.balanced_sampling import check_sampling, epoch_rows
+from pipelines.batch_rows import (
+    BatchRows,
+    batches_in_order,
+    check_class_weights,
+    steps_per_epoch,
+)
 from pipelines.image_cache import ImageCache
 from pipelines.keras_cv_layers import layer_keys, make_mix, make_rand_augment, mix_draw
 from tflite.runtime.contract import InputContract
@@ -43,21 +46,7 @@ if TYPE_CHECKING:
 
     from pipelines.manifest import Manifest
 
-
-def steps_per_epoch(number_of_rows: int, batch_size: int) -> int:
-    """Whole batches in an epoch; the rest is left out, another rest in each epoch.
-
-    Raises:
-        LabError: If there is not even one.
-    """
-    if batch_size < 1:
-        raise LabError(f"batch_size must be at least 1, got {batch_size}.")
-    if number_of_rows < batch_size:
-        raise LabError(
-            f"There are {number_of_rows} training images, fewer than one batch of {batch_size}. "
-            "Set a smaller batch_size or add images."
-        )
-    return number_of_rows // batch_size
+__all__ = ["for_fit", "make_for_eval", "make_for_train", "steps_per_epoch"]
 
 
 class _TrainingBatches:
@@ -66,26 +55,16 @@ class _TrainingBatches:
     def __init__(
         self,
         manifest: Manifest,
-        rows: np.ndarray,
+        rows: BatchRows,
         cache: ImageCache,
         augment: AugmentSettings,
-        batch_size: int,
-        seed: int,
         class_weights: np.ndarray | None,
-        sampling: str,
     ) -> None:
-        check_sampling(sampling)
         self._rows = rows
         self._label_ids = np.asarray(manifest.label_ids)
         self._cache = cache
         self._augment = augment
-        self._batch_size = batch_size
-        self._seed = draws.check_seed(seed)
-        self._class_weights = _check_class_weights(class_weights, manifest)
-        self._sampling = sampling
-        self.steps = steps_per_epoch(len(rows), batch_size)
-        # Batches of two neighbouring epochs may be in the making at a time.
-        self._order = lru_cache(maxsize=2)(self._order_of)
+        self._class_weights = check_class_weights(class_weights, manifest)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -95,7 +74,7 @@ class _TrainingBatches:
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of what `make` gives."""
-        count = self._batch_size
+        count = self._rows.batch_size
         labels = (count, len(self._class_weights))
         return (
             (count, *self._cache.contract.shape),
@@ -107,22 +86,15 @@ class _TrainingBatches:
             (2,),
         )
 
-    def _order_of(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        labels = self._label_ids[self._rows]
-        return epoch_rows(self._rows, labels, self._sampling, self._seed, epoch)
-
     def make(self, step: np.ndarray) -> tuple[np.ndarray, ...]:
         """Image, label, weight, index of one step, and the keys of KerasCV's layers."""
-        epoch, batch = divmod(int(step), self.steps)
-        part = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
-        rows, copies = (values[part] for values in self._order(epoch))
-        images = augment_images(
-            self._cache.get(rows), self._augment, self._seed, epoch, rows, copies
-        )
+        epoch, batch, rows, copies = self._rows.of(step)
+        seed = self._rows.seed
+        images = augment_images(self._cache.get(rows), self._augment, seed, epoch, rows, copies)
         ids = self._label_ids[rows]
         labels = np.eye(len(self._class_weights), dtype=np.float32)[ids]
-        keys = layer_keys(self._seed, epoch, rows, copies)
-        choice, mix_key = mix_draw(self._augment, self._seed, epoch, batch)
+        keys = layer_keys(seed, epoch, rows, copies)
+        choice, mix_key = mix_draw(self._augment, seed, epoch, batch)
         return (
             images,
             labels,
@@ -177,24 +149,12 @@ def make_for_train(
     """
     rows = np.asarray(rows, np.int64)
     images = cache or ImageCache(manifest, contract, cache_megabytes, workers, rows)
-    batches = _TrainingBatches(
-        manifest, rows, images, augment, batch_size, seed, class_weights, sampling
-    )
-    if start_epoch < 0:
-        raise LabError(f"start_epoch must not be negative, got {start_epoch}.")
+    labels = np.asarray(manifest.label_ids)[rows]
+    order = BatchRows(rows, labels, batch_size, seed, sampling)
+    batches = _TrainingBatches(manifest, order, images, augment, class_weights)
+    first_step = order.first_step(start_epoch)
     images.fill(rows)
-    return _training_dataset(batches, start_epoch * batches.steps, augment)
-
-
-def _check_class_weights(weights: np.ndarray | None, manifest: Manifest) -> np.ndarray:
-    count = len(manifest.classes)
-    result = np.ones(count) if weights is None else np.asarray(weights)
-    if result.shape != (count,) or not np.isfinite(result).all() or (result < 0).any():
-        raise LabError(
-            f"class_weights must be {count} finite numbers that are not negative, "
-            f"one for each of {list(manifest.classes)}, got {result}."
-        )
-    return result.astype(np.float32)
+    return _training_dataset(batches, first_step, augment)
 
 
 def _training_dataset(
@@ -216,9 +176,7 @@ def _training_dataset(
             image, label, weight = mix(image, label, weight, choice, mix_key)
         return {"image": image, "label": label, "weight": weight, "index": index}
 
-    steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
-    mapped = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return mapped.prefetch(tf.data.AUTOTUNE)
+    return batches_in_order(batch, first_step)
 
 
 def make_for_eval(
@@ -280,9 +238,7 @@ def _evaluation_dataset(
             "index": tf.ensure_shape(index, (None,)),
         }
 
-    steps = tf.data.Dataset.range(-(-len(rows) // batch_size))
-    mapped = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return mapped.prefetch(tf.data.AUTOTUNE)
+    return batches_in_order(batch, 0, -(-len(rows) // batch_size))
 
 
 def for_fit(dataset: tf.data.Dataset, number_of_classes: int) -> tf.data.Dataset:

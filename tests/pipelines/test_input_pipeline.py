@@ -9,7 +9,6 @@ from pipelines.input_pipeline import (
     for_fit,
     make_for_eval,
     make_for_train,
-    steps_per_epoch,
 )
 from tests.pipelines.fake_manifest import FakeManifest, write_manifest
 from tflite.runtime.contract import InputContract
@@ -201,8 +200,3 @@ def test_a_shared_cache_serves_both(manifest):
     evaluation = make_for_eval(manifest, ROWS[:3], CONTRACT, 2, cache=cache)
     assert next(iter(train))["image"].shape == (BATCH, 12, 16, 3)
     np.testing.assert_array_equal(next(iter(evaluation))["image"][:, 0, 0, 0], [2, 4])
-
-
-def test_steps_per_epoch():
-    assert steps_per_epoch(21, 4) == 5
-    assert steps_per_epoch(4, 4) == 1
