@@ -48,3 +48,10 @@ def one_of(name: str, value: Any, allowed: Sequence[str]) -> Iterator[str]:
     """A fault unless `value` is one of the words allowed."""
     if value not in allowed:
         yield f"{name} must be one of {', '.join(allowed)}; got {value!r}"
+
+
+def raise_if_any(faults: Iterator[str]) -> None:
+    """Raises a `RecipeError` that names all the faults, if there are any."""
+    found = list(faults)
+    if found:
+        raise RecipeError(found)

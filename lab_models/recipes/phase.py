@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lab_models.recipes.checks import RecipeError, in_range, one_of, whole_number
+from lab_models.recipes.checks import in_range, one_of, raise_if_any, whole_number
+from lab_models.recipes.contrastive import Contrastive
+from pipelines.augment_settings import AugmentSettings
 
+TASKS = ("classifier", "projection", "joint")
 TRAINABLE = ("frozen", "partial", "full")
 BATCH_NORM = ("update", "frozen")
 OPTIMIZERS = ("adam", "adamw", "nadam", "lion", "sgd")
@@ -47,7 +50,7 @@ class Optimizer:
     plateau_min_delta: float = 1e-4
 
     def __post_init__(self) -> None:
-        _raise_if_any(self.faults())
+        raise_if_any(self.faults())
 
     def faults(self) -> Iterator[str]:
         """Every bad field, one sentence each."""
@@ -84,7 +87,7 @@ class Loss:
     focal_gamma: float = 2.0
 
     def __post_init__(self) -> None:
-        _raise_if_any(self.faults())
+        raise_if_any(self.faults())
 
     def faults(self) -> Iterator[str]:
         """Every bad field, one sentence each."""
@@ -111,7 +114,7 @@ class EarlyStopping:
     restore_best: bool = True
 
     def __post_init__(self) -> None:
-        _raise_if_any(self.faults())
+        raise_if_any(self.faults())
 
     def faults(self) -> Iterator[str]:
         """Every bad field, one sentence each."""
@@ -126,6 +129,9 @@ class Phase:
 
     Args:
         name: Stands in the history and the progress; unique within a recipe.
+        task: ``classifier`` trains the classifier by `loss`; ``projection`` trains the projection
+            head, with as much of the encoder as `trainable` says, by the contrastive loss;
+            ``joint`` trains both heads in one step.
         trainable: ``frozen`` trains the head alone; ``partial`` the head and the backbone from
             the layer `train_from` on; ``full`` everything.
         epochs: Most epochs of the phase.
@@ -141,20 +147,36 @@ class Phase:
             of batch normalisation included (Polyak and Juditsky 1992; Izmailov et al. 2018).
             The average is what is validated, watched for early stopping, and kept at the end;
             0 switches it off.
+        batch_size: Images a step; 0 takes the recipe's.
+        augment: Of this phase; None takes the recipe's.
+        contrastive: Loss and batches of the tasks ``projection`` and ``joint``.
+        cached_views: With a frozen backbone, the number of augmented views of each image whose
+            features are computed once and then trained on, epoch after epoch, instead of running
+            the backbone in each; 0 runs it.
     """
 
     name: str
     trainable: str
     epochs: int
+    task: str = "classifier"
     train_from: str = ""
     batch_norm: str = "update"
     optimizer: Optimizer = field(default_factory=Optimizer)
     loss: Loss = field(default_factory=Loss)
     early_stopping: EarlyStopping | None = None
     average_weights: float = 0.0
+    batch_size: int = 0
+    augment: AugmentSettings | None = None
+    contrastive: Contrastive = field(default_factory=Contrastive)
+    cached_views: int = 0
+
+    @property
+    def compares_views(self) -> bool:
+        """Whether a contrastive loss takes part."""
+        return self.task != "classifier"
 
     def __post_init__(self) -> None:
-        _raise_if_any(self.faults())
+        raise_if_any(self.faults())
 
     def faults(self) -> Iterator[str]:
         """Every bad field, one sentence each."""
@@ -164,6 +186,10 @@ class Phase:
         yield from whole_number("epochs", self.epochs, 1)
         yield from one_of("batch_norm", self.batch_norm, BATCH_NORM)
         yield from in_range("average_weights", self.average_weights, 0, 0.999)
+        yield from one_of("task", self.task, TASKS)
+        yield from whole_number("batch_size", self.batch_size, 0)
+        yield from whole_number("cached_views", self.cached_views, 0)
+        yield from self._faults_of_views()
         # None while faults are gathered of a phase whose optimiser is itself at fault.
         warmup = self.optimizer.warmup_epochs if self.optimizer is not None else 0
         if isinstance(self.epochs, int) and warmup and warmup >= self.epochs:
@@ -174,8 +200,36 @@ class Phase:
                 f"got trainable {self.trainable!r} and train_from {self.train_from!r}"
             )
 
+    def _faults_of_views(self) -> Iterator[str]:
+        if self.cached_views and self.trainable != "frozen":
+            yield (
+                "cached_views needs trainable frozen, since features of a training backbone change;"
+                f" got trainable {self.trainable!r}"
+            )
+        if self.cached_views and self.task == "joint":
+            yield "cached_views does not go with task joint"
+        if self.augment is not None and self.augment.mixes and (
+            self.compares_views or self.cached_views
+        ):
+            yield "augment must not mix images (CutMix, MixUp) where views are compared or cached"
+        if self.compares_views and self.contrastive is not None:
+            yield from self._faults_of_batches()
+        early = self.early_stopping
+        if self.task == "projection" and early is not None and early.monitor == "val_accuracy":
+            yield "early_stopping.monitor must be val_loss: a projection has no accuracy"
 
-def _raise_if_any(faults: Iterator[str]) -> None:
-    found = list(faults)
-    if found:
-        raise RecipeError(found)
+    def _faults_of_batches(self) -> Iterator[str]:
+        drawn = self.contrastive.classes_per_batch * self.contrastive.images_per_class
+        if drawn and self.batch_size != drawn:
+            yield (
+                f"batch_size must be classes_per_batch times images_per_class, "
+                f"{self.contrastive.classes_per_batch} x {self.contrastive.images_per_class} = "
+                f"{drawn}, got {self.batch_size}"
+            )
+        if self.cached_views and self.cached_views < self.contrastive.views:
+            yield (
+                f"cached_views must be at least contrastive.views, {self.contrastive.views}, "
+                f"got {self.cached_views}"
+            )
+        if self.cached_views and self.contrastive.micro_batch:
+            yield "micro_batch must be 0 with cached_views: a head alone needs no parts"

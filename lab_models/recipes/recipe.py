@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
-from lab_models.recipes.checks import RecipeError, in_range, one_of, whole_number
+from lab_models.recipes.checks import RecipeError, in_range, one_of, raise_if_any, whole_number
+from lab_models.recipes.contrastive import Projection
 from lab_models.recipes.phase import Phase
 from pipelines.augment import AugmentSettings
 from pipelines.smear import SmearSettings
@@ -50,7 +51,7 @@ class Data:
     smears: SmearSettings = field(default_factory=SmearSettings)
 
     def __post_init__(self) -> None:
-        _raise_if_any(self.faults())
+        raise_if_any(self.faults())
 
     def faults(self) -> Iterator[str]:
         """Every bad field, one sentence each."""
@@ -94,6 +95,9 @@ class Recipe:
         augment: See `pipelines.augment.AugmentSettings`.
         weights: ``imagenet``, ``random``, or the path of a weights file.
         dropout: Share of pooled features dropped before the dense layer.
+        normalize_features: Whether the classifier brings the pooled features to length 1 first,
+            as the classifiers of HAL-C do.
+        projection: The projection head, for phases that compare views.
         batch_size: Images a step.
         seed: Of everything random: weights, order, augmentation, dropout, split.
         precision: Keras dtype policy of the network.
@@ -111,6 +115,8 @@ class Recipe:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     weights: str = "imagenet"
     dropout: float = 0.2
+    normalize_features: bool = False
+    projection: Projection = field(default_factory=Projection)
     batch_size: int = 32
     seed: int = 42
     precision: str = "float32"
@@ -119,7 +125,7 @@ class Recipe:
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        _raise_if_any(self.faults())
+        raise_if_any(self.faults())
 
     def faults(self) -> Iterator[str]:
         """Every bad field, one sentence each."""
@@ -141,9 +147,35 @@ class Recipe:
             yield f"version must be {VERSION}, the only one there has been, got {self.version!r}"
         if not self.phases:
             yield "phases must hold at least one phase, got none"
+        yield from self._faults_of_views()
         names = [phase.name for phase in self.phases or () if phase is not None]
         if len(set(names)) != len(names):
             yield f"phases must have different names, got {names}"
+
+    def _faults_of_views(self) -> Iterator[str]:
+        mixes = self.augment is not None and self.augment.mixes
+        for number, phase in enumerate(self.phases or ()):
+            views = phase is not None and (phase.compares_views or phase.cached_views)
+            if views and mixes and phase.augment is None:
+                yield (
+                    f"phases.{number}.augment must be given, without CutMix and MixUp: the "
+                    "recipe's own mixes images, and this phase compares or caches views"
+                )
+            if views and phase.cached_views and self.augment_of(phase).rand_augment_operations:
+                yield f"phases.{number}.cached_views does not go with RandAugment"
+
+    def augment_of(self, phase: Phase) -> AugmentSettings:
+        """The augmentation of a phase."""
+        return self.augment if phase.augment is None else phase.augment
+
+    def batch_size_of(self, phase: Phase) -> int:
+        """Images a step of a phase."""
+        return phase.batch_size or self.batch_size
+
+    @property
+    def compares_views(self) -> bool:
+        """Whether any phase trains with a contrastive loss."""
+        return any(phase.compares_views for phase in self.phases)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""
@@ -305,9 +337,3 @@ def _own_faults(cls: Any, built: dict[str, Any], prefix: str) -> list[str]:
 
 def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
-
-
-def _raise_if_any(faults: Iterator[str]) -> None:
-    found = list(faults)
-    if found:
-        raise RecipeError(found)
