@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from lab_models.metrics import Metrics, MetricSettings, compute_metrics
+from lab_models.neighbours import ReferenceCells, saved_training_cells
 from lab_models.predictions import Predictions, read_features, read_predictions
 from lab_models.report.content import ReportContent, RunFacts, read_facts
 from lab_models.report.figures import DPI
 from lab_models.report.galleries import GallerySettings, choose_class, find_mistakes
+from lab_models.report.neighbours import NeighbourReportSettings, find_for_report
 from lab_models.report.projection import ProjectionSettings
 from lab_models.report.words import split_statement
 from lab_models.report.write import Staging, draw_pictures, write_files
@@ -29,6 +31,7 @@ class EvaluationSettings:
         projection: How features are laid out.
         gallery: Which mistakes are shown. Where it names no class, the ``focus_class`` of the
             recipe is taken.
+        neighbours: What is shown of the closest training cells.
         dpi: Dots per inch of the pictures.
     """
 
@@ -36,6 +39,7 @@ class EvaluationSettings:
     metrics: MetricSettings = field(default_factory=MetricSettings)
     projection: ProjectionSettings = field(default_factory=ProjectionSettings)
     gallery: GallerySettings = field(default_factory=GallerySettings)
+    neighbours: NeighbourReportSettings = field(default_factory=NeighbourReportSettings)
     dpi: int = DPI
 
 
@@ -43,8 +47,9 @@ def finish_report(run: RunDirectory, settings: EvaluationSettings | None = None)
     """Computes ``metrics.json``, ``plots/``, ``report.html`` and ``MODEL_CARD.md`` of a run.
 
     Reads ``predictions.csv``, ``contract.json`` and ``recipe.json``; and, as far as they are
-    there, ``features.npz``, ``history.csv``, ``manifest.csv``, ``quarantine.csv``,
-    ``environment.json`` and ``tflite/parity.json``. Images are needed for the thumbnails only.
+    there, ``features.npz``, ``training_features.npz``, ``history.csv``, ``manifest.csv``,
+    ``quarantine.csv``, ``environment.json`` and ``tflite/parity.json``. Images are needed for
+    the thumbnails only.
 
     Args:
         run: The run; need not be finished.
@@ -67,6 +72,7 @@ def finish_report(run: RunDirectory, settings: EvaluationSettings | None = None)
             features,
             split_statement(facts.manifest, facts.environment),
             settings or EvaluationSettings(),
+            cells=saved_training_cells(run),
         )
 
 
@@ -78,6 +84,7 @@ def write_evaluation(
     statement: str,
     settings: EvaluationSettings,
     images: str = "",
+    cells: ReferenceCells | None = None,
 ) -> dict[str, Any]:
     """Computes and writes everything about some predictions into a folder.
 
@@ -89,6 +96,7 @@ def write_evaluation(
         statement: What the split promises.
         settings: Choices.
         images: What the images are called in sentences, by default ``<split> images``.
+        cells: The training cells, to look up the neighbours of missed images; None without.
 
     Returns:
         The content of ``metrics.json``.
@@ -101,21 +109,27 @@ def write_evaluation(
     rows = (predictions.table["split"] == first).to_numpy()
     wanted = settings.gallery.label or focus_class(facts, predictions.classes)
     gallery = replace(settings.gallery, label=choose_class(metrics[first], wanted))
+    galleries = find_mistakes(main, gallery.label, facts.data_root, gallery)
+    own = None if features is None else features[rows]
+    neighbours = None
+    if own is not None and cells is not None:
+        neighbours = find_for_report(main, own, cells, galleries, settings.neighbours, gallery)
     content = ReportContent(
         facts=facts,
         metrics=metrics,
         data=images or f"{first} images",
         statement=statement,
-        galleries=find_mistakes(main, gallery.label, facts.data_root, gallery),
+        galleries=galleries,
         pictures=draw_pictures(
             folder.plots,
             metrics[first],
             main,
-            None if features is None else features[rows],
+            own,
             facts.history,
             settings.projection,
             settings.dpi,
         ),
+        neighbours=neighbours,
     )
     return write_files(folder, content)
 

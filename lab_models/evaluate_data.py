@@ -13,6 +13,7 @@ import pandas as pd
 
 from lab_models.evaluate import EvaluationSettings, write_evaluation
 from lab_models.label_map import LabelMap
+from lab_models.neighbours import saved_training_cells
 from lab_models.predictions import SCORE_PREFIX, Predictions, make_predictions
 from lab_models.report.content import RunFacts, read_facts
 from lab_models.report.write import Staging
@@ -97,6 +98,7 @@ def evaluate_run(
             images.statement,
             settings,
             images=f"images of {name}",
+            cells=saved_training_cells(run),
         )
     return target, figures
 

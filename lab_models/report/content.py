@@ -10,6 +10,7 @@ import pandas as pd
 
 from lab_models.metrics import Metrics
 from lab_models.report.galleries import Galleries
+from lab_models.report.neighbours import NeighbourFindings
 from lab_models.runs import RunDirectory, RunError, read_json
 
 
@@ -49,6 +50,7 @@ class ReportContent:
         statement: What the split promises.
         galleries: Mistakes around one class of the main split.
         pictures: PNG files by name, see `lab_models.evaluate`.
+        neighbours: Closest training cells; None where the run has no features of them.
     """
 
     facts: RunFacts
@@ -57,6 +59,7 @@ class ReportContent:
     statement: str
     galleries: Galleries
     pictures: dict[str, Path] = field(default_factory=dict)
+    neighbours: NeighbourFindings | None = None
 
     @property
     def split(self) -> str:

@@ -16,6 +16,7 @@ from lab_models.report import html, plots, sections
 from lab_models.report.content import ReportContent
 from lab_models.report.figures import DPI, save_figure
 from lab_models.report.model_card import write_model_card
+from lab_models.report.neighbours import findings_html, findings_json
 from lab_models.report.projection import ProjectionSettings, choose_points, project
 from lab_models.runs import RunDirectory, write_json
 
@@ -96,6 +97,7 @@ def report_page(content: ReportContent) -> str:
         ("classes", "Classes", sections.classes_section),
         ("confusion", "Confusion", sections.confusion_section),
         ("mistakes", "Mistakes", sections.galleries_section),
+        ("neighbours", "Neighbours", neighbours_section),
         ("training", "Training", sections.training_section),
         ("calibration", "Calibration", sections.calibration_section),
         ("features", "Features", sections.scatter_section),
@@ -109,6 +111,11 @@ def report_page(content: ReportContent) -> str:
     return html.page(f"Report: {facts.name}", subtitle, filled)
 
 
+def neighbours_section(content: ReportContent) -> str:
+    """The training cells closest to the missed ones."""
+    return findings_html(content.neighbours, content.galleries.label, content.main.accuracy.value)
+
+
 def metrics_json(content: ReportContent) -> dict[str, Any]:
     """The content of ``metrics.json``: figures by split, the main split named."""
     return {
@@ -117,6 +124,7 @@ def metrics_json(content: ReportContent) -> dict[str, Any]:
         "class_names": list(content.main.classes),
         "split_statement": content.statement,
         "splits": {split: metrics.to_dict() for split, metrics in content.metrics.items()},
+        "nearest_neighbours": findings_json(content.neighbours),
     }
 
 
