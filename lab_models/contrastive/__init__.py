@@ -1,0 +1,1 @@
+"""Contrastive training: losses, the projection model, and what watches over them."""
