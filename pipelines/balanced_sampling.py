@@ -213,6 +213,28 @@ def class_batch_rows(
     return np.asarray(rows, np.int64)[positions.ravel()[order]], copies.ravel()[order]
 
 
+def class_sample(label_ids: np.ndarray, images_per_class: int, seed: int) -> np.ndarray:
+    """A choice of images that holds the same number of every class, as far as there are so many.
+
+    Args:
+        label_ids: Class of each image, ``(n,)``.
+        images_per_class: The most of a class, at least 1.
+        seed: Seed of the run, 0..2**63-1.
+
+    Returns:
+        Positions in `label_ids`, int64, ascending.
+
+    Raises:
+        LabError: If no image of a class is asked for.
+    """
+    if images_per_class < 1:
+        raise LabError(f"images_per_class must be at least 1, got {images_per_class}.")
+    source = draws.generator(draws.check_seed(seed), draws.SAMPLE)
+    order = source.permutation(len(label_ids))
+    chosen = [order[label_ids[order] == label][:images_per_class] for label in np.unique(label_ids)]
+    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
+
+
 SAMPLINGS: dict[str, Sampler] = {"natural": natural_order, "balanced": balanced_order}
 
 

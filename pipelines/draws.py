@@ -13,9 +13,9 @@ import operator
 
 import numpy as np
 
-ORDER, AUGMENT, NOISE, LAYERS, MIX = range(5)
+ORDER, AUGMENT, NOISE, LAYERS, MIX, SAMPLE = range(6)
 """What numbers are drawn for: the order of rows, one image's augmentation, its noise,
-the keys of KerasCV's layers for one image, the mixing of one batch."""
+the keys of KerasCV's layers for one image, the mixing of one batch, a choice of images."""
 
 LARGEST_SEED = 2**63 - 1
 
@@ -42,7 +42,7 @@ def generator(
 
     Args:
         seed: The seed of the run, 0..2**63-1.
-        purpose: One of `ORDER`, `AUGMENT`, `NOISE`, `LAYERS`, `MIX`.
+        purpose: One of `ORDER`, `AUGMENT`, `NOISE`, `LAYERS`, `MIX`, `SAMPLE`.
         epoch: Number of the epoch, from 0.
         index: Row of the manifest, or number of the batch within the epoch.
         copy: How often this row came before in this epoch.

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipelines.balanced_sampling import SAMPLINGS, ClassBatches, class_batch_rows, epoch_rows
+from pipelines.balanced_sampling import (
+    SAMPLINGS,
+    ClassBatches,
+    class_batch_rows,
+    class_sample,
+    epoch_rows,
+)
 from tflite.runtime.errors import LabError
 
 LABELS = st.lists(st.integers(0, 6), min_size=1, max_size=200).map(np.array)
@@ -191,3 +197,23 @@ class TestClassBatches:
         assert "basophil" not in note
         assert "lymphocyte" not in note
         assert settings.describe_repeats((4, 5, 6, 7), names) == ""
+
+
+class TestClassSample:
+    @given(LABELS, st.integers(1, 9))
+    def test_holds_as_many_of_each_class_as_asked_for_or_all(self, labels, number):
+        chosen = class_sample(labels, number, seed=1)
+        assert len(set(chosen)) == len(chosen)
+        expected = np.minimum(np.bincount(labels), number)
+        np.testing.assert_array_equal(
+            np.bincount(labels[chosen], minlength=len(expected)), expected
+        )
+        np.testing.assert_array_equal(chosen, class_sample(labels, number, seed=1))
+
+    def test_another_seed_chooses_other_images(self):
+        labels = np.repeat([0, 1], 50)
+        assert set(class_sample(labels, 5, 0)) != set(class_sample(labels, 5, 1))
+
+    def test_none_of_a_class_is_refused(self):
+        with pytest.raises(LabError, match="at least 1, got 0"):
+            class_sample(np.zeros(3, int), 0, 0)
