@@ -180,6 +180,8 @@ class ContrastiveLoss(keras.losses.Loss):
     def check_classes(self, classes: int) -> None:
         """Complains if the settings do not fit this number of classes.
 
+        `call` asks this itself of one-hot labels; who calls `anchor_losses` asks it before.
+
         Raises:
             LabError: If they do not.
         """
@@ -187,6 +189,20 @@ class ContrastiveLoss(keras.losses.Loss):
             raise LabError(
                 f"Expected one weight for each of the {classes} classes of the labels, got "
                 f"{len(self.class_weights)} weights."
+            )
+
+    def check_views(self, views: int) -> None:
+        """Complains if this many views of each image leave the loss nothing to work on.
+
+        `call` asks this itself; who calls `anchor_losses` asks it before.
+
+        Raises:
+            LabError: If they are too few.
+        """
+        if views < (2 if self.needs_views else 1):
+            raise LabError(
+                f"{type(self).__name__} compares views of the same image and needs at least "
+                f"{2 if self.needs_views else 1} of each, got {views}. Make more views."
             )
 
     def _check_shapes(self, labels: tuple, embeddings: tuple) -> None:
@@ -205,11 +221,7 @@ class ContrastiveLoss(keras.losses.Loss):
                 "Expected as many labels as images, got labels of shape "
                 f"{labels} and embeddings of shape {embeddings}."
             )
-        if self.needs_views and (len(embeddings) == 2 or embeddings[1] < 2):
-            raise LabError(
-                f"{type(self).__name__} compares views of the same image and needs at least two "
-                f"of each: (batch, views, units), got shape {embeddings}. Make more views."
-            )
+        self.check_views(1 if len(embeddings) == 2 else embeddings[1])
         if len(labels) == 2 and labels[1] > 1:
             self.check_classes(labels[1])
 

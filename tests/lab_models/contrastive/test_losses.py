@@ -302,7 +302,7 @@ def test_temperature_out_of_range(name, value):
 @pytest.mark.parametrize("name", ["simclr", "supervised_minority", "supervised_prototypes"])
 @pytest.mark.parametrize("shape", [(4, 5), (4, 1, 5)])
 def test_one_view_is_too_few(name, shape):
-    with pytest.raises(LabError, match=r"at least two of each.*got shape \(4, "):
+    with pytest.raises(LabError, match="needs at least 2 of each, got 1"):
         make(name)([0, 1, 2, 3], np.ones(shape, "float32"))
 
 
@@ -323,6 +323,9 @@ def test_shapes_that_do_not_fit(labels, z, says):
 
 
 def test_views_that_do_not_fit():
+    make("supcon_out").check_views(1)
+    with pytest.raises(LabError, match="needs at least 1 of each, got 0"):
+        make("supcon_out")([0, 1], np.ones((2, 0, 4)))
     with pytest.raises(LabError, match=r"got shapes \(4, 3\), \(4,\) and \(5,\)"):
         make("supcon_out").anchor_losses(views_of(np.zeros((4, 3)), [0] * 4, [0] * 5))
     with pytest.raises(LabError, match=r"got shapes \(4,\), \(4,\) and \(4,\)"):
