@@ -14,7 +14,7 @@ from lab_models.runs import RunError
 from tflite.runtime.files import whole_file
 
 if TYPE_CHECKING:
-    import keras
+    pass
 
 Arrays = list[np.ndarray]
 
@@ -76,11 +76,6 @@ def load_state(path: Path) -> TrainingState:
             f"The checkpoint {path} is damaged ({error}); remove it to start the run over."
         ) from None
     return TrainingState(about["history"], about["phase"], about["done"], **groups)
-
-
-def seed_variables(model: keras.Model) -> list[Any]:
-    """The variables that hold the states of a model's random generators, in a fixed order."""
-    return [v for v in model.variables if v.name == "seed_generator_state"]
 
 
 def read_variables(variables: Sequence[Any]) -> Arrays:

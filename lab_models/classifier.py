@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab_models.backbones import build_backbone
 from tflite.runtime.contract import InputContract
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras
 
 FEATURES = "pooled_features"
+NORMALIZED = "normalized_features"
 PREDICTIONS = "predictions"
 
 
@@ -24,11 +25,13 @@ class Classifier:
         model: Functional, pixel values ``(batch, height, width, 3)`` in 0..255 to class scores
             ``(batch, classes)``, float32, each row summing to 1.
         encoder: The same input to the pooled features ``(batch, features)``, not normalised.
+        head: Pooled features ``(batch, features)`` to class scores, by the layers of `model`.
         backbone_layers: Names of the layers that phases freeze and train.
     """
 
     model: keras.Model
     encoder: keras.Model
+    head: keras.Model
     backbone_layers: tuple[str, ...]
 
 
@@ -38,10 +41,12 @@ def build_classifier(
     classes: Sequence[str],
     dropout: float = 0.2,
     weights: str = "random",
+    normalize_features: bool = False,
 ) -> Classifier:
-    """Builds the classifier of studies hairy (HAL-T) and an2dl.
+    """Builds the classifier of studies hairy (HAL-T, HAL-C) and an2dl.
 
-    Image, rescale, backbone, global average pooling, dropout, dense, softmax. At 256 px with
+    Image, rescale, backbone, global average pooling, in HAL-C the features brought to length 1,
+    dropout, dense, softmax. At 256 px with
     Xception and 20 classes it has 20,902,460 parameters, of which the encoder 20,861,480.
 
     Args:
@@ -50,6 +55,7 @@ def build_classifier(
         classes: Class names, in the order of the scores.
         dropout: Share of the pooled features dropped in training.
         weights: Of the backbone; see `lab_models.backbones.build_backbone`.
+        normalize_features: Whether the pooled features are brought to length 1, as in HAL-C.
 
     Raises:
         LabError: If the backbone or the weights cannot be had.
@@ -62,12 +68,38 @@ def build_classifier(
         raise ValueError(f"A classifier needs at least two classes, got {list(classes)}.")
     body = build_backbone(backbone, contract, weights)
     features = layers.GlobalAveragePooling2D(name=FEATURES)(body.model.output)
-    x = layers.Dropout(dropout, name="dropout")(features)
-    # float32 whatever the policy: a softmax in half precision loses the small scores.
-    scores = layers.Dense(len(classes), activation="softmax", dtype="float32", name=PREDICTIONS)(x)
+    head = _build_head(features.shape[-1], classes, dropout, normalize_features)
     name = f"{backbone}_classifier"
     return Classifier(
-        keras.Model(body.model.input, scores, name=name),
+        keras.Model(body.model.input, _through(head, features), name=name),
         keras.Model(body.model.input, features, name=f"{backbone}_encoder"),
+        head,
         body.layers,
     )
+
+
+def _build_head(
+    features: int, classes: Sequence[str], dropout: float, normalize: bool
+) -> keras.Model:
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((features,), name="features")
+    # float32 whatever the policy: the squares of 2048 features may exceed half precision, and a
+    # softmax in it loses the small scores.
+    parts = [layers.UnitNormalization(dtype="float32", name=NORMALIZED)] if normalize else []
+    parts += [
+        layers.Dropout(dropout, name="dropout"),
+        layers.Dense(len(classes), activation="softmax", dtype="float32", name=PREDICTIONS),
+    ]
+    x = inputs
+    for layer in parts:
+        x = layer(x)
+    return keras.Model(inputs, x, name="classifier_head")
+
+
+def _through(head: keras.Model, features: Any) -> Any:
+    """The head's layers on other features, so that the classifier stays one flat network."""
+    for layer in head.layers[1:]:
+        features = layer(features)
+    return features

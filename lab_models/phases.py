@@ -17,9 +17,9 @@ from lab_models.checkpoint import (
     load_state,
     read_variables,
     save_state,
-    seed_variables,
     write_variables,
 )
+from lab_models.contrastive.collapse import FIGURES
 from lab_models.freezing import set_trainable
 from lab_models.monitoring import best_epoch, plateau_cuts, should_stop
 from lab_models.optimization import build_loss, build_optimizer
@@ -31,12 +31,13 @@ from tflite.runtime.files import whole_file
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from lab_models.classifier import Classifier
-    from lab_models.recipes import Phase
+    from lab_models.networks import Networks
+    from lab_models.recipes import Phase, Recipe
 
 HISTORY_COLUMNS = (
     "epoch", "phase", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"
 )  # fmt: skip
+DataFor = Callable[["Phase"], "TrainingData"]
 
 
 class TrainingDivergedError(LabError):
@@ -45,71 +46,79 @@ class TrainingDivergedError(LabError):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What the phases train on and watch.
+    """What a phase trains on and watches.
 
     Args:
-        batches_from: Gives the endless stream of ``(image, label, weight)`` batches from the
-            start of an epoch on: float32 pixel values ``(batch, height, width, 3)``, float32
-            labels ``(batch, classes)``, float32 weights ``(batch,)``.
+        batches_from: Gives the endless stream of batches from the start of an epoch on, as the
+            phase's model takes them: ``(image, label, weight)``, or features instead of images.
         steps_per_epoch: Batches an epoch.
-        validation: The validation images once, ``(image, label, weight)``; None to go without.
+        validation: The validation images once, in the same form; None to go without.
+        contrastive_loss: Of a phase that compares views.
+        watch: Callbacks of this phase that come before the history is written.
     """
 
     batches_from: Callable[[int], tf.data.Dataset]
     steps_per_epoch: int
     validation: tf.data.Dataset | None
+    contrastive_loss: keras.losses.Loss | None = None
+    watch: tuple[keras.callbacks.Callback, ...] = ()
 
 
 def run_phases(
-    classifier: Classifier,
-    phases: tuple[Phase, ...],
-    data: TrainingData,
+    networks: Networks,
+    recipe: Recipe,
+    data_for: DataFor,
     run: RunDirectory,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
 ) -> pd.DataFrame:
-    """Trains a classifier through its phases, going on where a stopped run was.
+    """Trains the networks of a recipe through its phases, going on where a stopped run was.
 
     After each epoch everything needed to go on is written to ``run.checkpoints``. At a phase's
-    end the model holds, by its settings, the best epoch's, the averaged, or the last weights.
+    end the networks hold, by its settings, the best epoch's, the averaged, or the last weights.
 
     Args:
-        classifier: Trained in place.
-        phases: In order.
-        data: See `TrainingData`.
+        networks: Trained in place.
+        recipe: Its phases are trained in order.
+        data_for: Gives a phase's data; called when the phase begins or goes on, with the networks
+            as they are then.
         run: Where checkpoints and ``history.csv`` go.
         callbacks: Any Keras callbacks, for every phase.
 
     Returns:
-        The history, one row an epoch, columns `HISTORY_COLUMNS`.
+        The history, one row an epoch, columns `HISTORY_COLUMNS`, and the figures of a collapse
+        watch where there was one.
 
     Raises:
         TrainingDivergedError: If the loss is no longer finite.
         LabError: If a phase needs validation images and there are none.
     """
-    _check_validation(phases, data)
     path = run.checkpoints / "state.npz"
     state = load_state(path) if path.exists() else TrainingState()
     if state.weights:
-        write_variables(classifier.model.weights, state.weights)
-        write_variables(seed_variables(classifier.model), state.seeds)
-    for position, phase in enumerate(phases):
+        write_variables(networks.weights, state.weights)
+        write_variables(networks.seeds, state.seeds)
+    for position, phase in enumerate(recipe.phases):
         if position < state.phase or (position == state.phase and state.phase_finished):
             continue
         if position > state.phase:
             state = TrainingState(history=state.history, phase=position)
-        _PhaseRun(classifier, phase, data, run, state).train(callbacks)
-    return pd.DataFrame(state.history, columns=list(HISTORY_COLUMNS))
+        data = data_for(phase)
+        _check_validation(phase, data)
+        _PhaseRun(networks, recipe, phase, data, run, state).train(callbacks)
+    return _as_table(state.history)
 
 
-def _check_validation(phases: tuple[Phase, ...], data: TrainingData) -> None:
-    if data.validation is not None:
-        return
-    for phase in phases:
-        if phase.early_stopping or phase.optimizer.schedule == "plateau":
-            raise LabError(
-                f"Phase {phase.name!r} watches the validation loss, but there are no validation "
-                "images. Set data.split.validation above 0, or run the phase with a fixed length."
-            )
+def _as_table(history: list[dict[str, Any]]) -> pd.DataFrame:
+    further = [key for row in history for key in row if key not in HISTORY_COLUMNS]
+    return pd.DataFrame(history, columns=[*HISTORY_COLUMNS, *dict.fromkeys(further)])
+
+
+def _check_validation(phase: Phase, data: TrainingData) -> None:
+    if phase.watches_validation and data.validation is None:
+        raise LabError(
+            f"Phase {phase.name!r} watches the validation loss, but there are no validation "
+            "images. Set data.split.validation above 0, or run the phase with a fixed length."
+        )
 
 
 class _PhaseRun:
@@ -117,13 +126,14 @@ class _PhaseRun:
 
     def __init__(
         self,
-        classifier: Classifier,
+        networks: Networks,
+        recipe: Recipe,
         phase: Phase,
         data: TrainingData,
         run: RunDirectory,
         state: TrainingState,
     ) -> None:
-        self.classifier, self.model = classifier, classifier.model
+        self.networks, self.model = networks, networks.model_for(phase, recipe)
         self.phase, self.data, self.run, self.state = phase, data, run, state
 
     @property
@@ -144,20 +154,23 @@ class _PhaseRun:
                 validation_data=self.data.validation,
                 shuffle=False,  # the stream has its own order
                 verbose=0,
-                callbacks=[_EpochKeeper(self), *callbacks],
+                callbacks=[*self.data.watch, _EpochKeeper(self), *callbacks],
             )
         self._take_final_weights()
 
     def _compile(self) -> None:
-        set_trainable(self.classifier, self.phase)
+        set_trainable(self.networks.classifier, self.phase)
         settings = self.phase.optimizer
         rate: Any = settings.learning_rate
         if settings.schedule != "plateau":
             rate = build_schedule(settings, self.data.steps_per_epoch, self.phase.epochs)
         optimizer = build_optimizer(settings, rate)
-        self.model.compile(
-            optimizer, build_loss(self.phase.loss), metrics=["accuracy"], jit_compile=False
-        )
+        if self.phase.compares_views:
+            self.model.compile(optimizer, self.data.contrastive_loss)
+        else:
+            self.model.compile(
+                optimizer, build_loss(self.phase.loss), metrics=["accuracy"], jit_compile=False
+            )
         # Built now rather than at the first step, so that its stored variables have a place.
         self.model.optimizer.build(self.model.trainable_variables)
         if self.state.optimizer:
@@ -186,7 +199,7 @@ class _PhaseRun:
 
     def average(self) -> None:
         """Takes the present weights into the running average."""
-        weights, epochs = read_variables(self.model.weights), len(self.rows)
+        weights, epochs = read_variables(self.networks.weights), len(self.rows)
         # The ramp keeps the first, nearly random weights from lingering in the average.
         momentum = min(self.phase.average_weights, (1 + epochs) / (4 + epochs))
         self.state.average = [
@@ -196,7 +209,7 @@ class _PhaseRun:
 
     def current_weights(self) -> Arrays:
         """The weights that count: the averaged ones where the phase averages."""
-        return self.state.average or read_variables(self.model.weights)
+        return self.state.average or read_variables(self.networks.weights)
 
     def is_best(self) -> bool:
         """Whether the last epoch is the best so far by the early-stopping rule."""
@@ -208,24 +221,23 @@ class _PhaseRun:
 
     def save(self) -> None:
         """Writes the checkpoint, then the history that people read."""
-        self.state.weights = read_variables(self.model.weights)
-        self.state.seeds = read_variables(seed_variables(self.model))
+        self.state.weights = read_variables(self.networks.weights)
+        self.state.seeds = read_variables(self.networks.seeds)
         self.state.optimizer = read_variables(self.model.optimizer.variables)
         if not self.state.phase_finished and self.is_best():
             best = TrainingState(phase=self.state.phase, weights=self.current_weights())
             save_state(self.run.checkpoints / "best.npz", best)
         save_state(self.run.checkpoints / "state.npz", self.state)
         with whole_file(self.run.history) as temporary:
-            table = pd.DataFrame(self.state.history, columns=list(HISTORY_COLUMNS))
-            table.to_csv(temporary, index=False)
+            _as_table(self.state.history).to_csv(temporary, index=False)
 
     def _take_final_weights(self) -> None:
         rule = self.phase.early_stopping
         if rule is not None and rule.restore_best:
             best = load_state(self.run.checkpoints / "best.npz")
-            write_variables(self.model.weights, best.weights)
+            write_variables(self.networks.weights, best.weights)
         elif self.state.average:
-            write_variables(self.model.weights, self.state.average)
+            write_variables(self.networks.weights, self.state.average)
         self.state.phase_finished, self.state.average = True, []
         self.save()
 
@@ -256,13 +268,13 @@ class _EpochKeeper(keras.callbacks.Callback):
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Has the averaged weights validated, which are the ones that are kept."""
         if self.phase_run.phase.average_weights:
-            self._raw = read_variables(self.model.weights)
+            self._raw = read_variables(self.phase_run.networks.weights)
             self.phase_run.average()
-            write_variables(self.model.weights, self.phase_run.state.average)
+            write_variables(self.phase_run.networks.weights, self.phase_run.state.average)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._raw:
-            write_variables(self.model.weights, self._raw)
+            write_variables(self.phase_run.networks.weights, self._raw)
             self._raw = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -277,6 +289,7 @@ class _EpochKeeper(keras.callbacks.Callback):
                 **{name: float(logs.get(name, math.nan)) for name in names},
                 "learning_rate": self.phase_run.learning_rate(),
                 "seconds": round(time.perf_counter() - self._start, 2),
+                **{name: float(logs[name]) for name in FIGURES if name in logs},
             }
         )
         self.phase_run.save()

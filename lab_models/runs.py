@@ -77,6 +77,11 @@ class RunDirectory:
         return self.path / "encoder.keras"
 
     @property
+    def projection(self) -> Path:
+        """Encoder and projection head of a contrastive recipe, pixel values to embeddings."""
+        return self.path / "projection.keras"
+
+    @property
     def predictions(self) -> Path:
         """Scores of every validation and test image."""
         return self.path / "predictions.csv"

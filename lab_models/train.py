@@ -22,10 +22,9 @@ from lab_models.runs import (
     read_json,
     write_json,
 )
-from pipelines.class_weights import class_weights
+from pipelines.batch_rows import steps_per_epoch
 from pipelines.datasets import open_dataset
 from pipelines.image_cache import ImageCache
-from pipelines.input_pipeline import for_fit, make_for_eval, make_for_train, steps_per_epoch
 from pipelines.labels import order_classes
 from pipelines.manifest import Manifest, make_manifest, read_manifest, write_manifest
 from pipelines.quarantine import split_off_unreadable, write_quarantine
@@ -38,8 +37,7 @@ from tflite.runtime.files import whole_file
 if TYPE_CHECKING:
     import keras
 
-    from lab_models.classifier import Classifier
-    from lab_models.phases import TrainingData
+    from lab_models.networks import Networks
 
 Say = Callable[[str], None]
 HELD_BACK = ("validation", "test")
@@ -129,6 +127,7 @@ def go_on(
     import keras
 
     from lab_models.evaluate import finish_report
+    from lab_models.phase_data import PhaseData
     from lab_models.phases import run_phases
     from lab_models.progress import Progress
 
@@ -138,17 +137,18 @@ def go_on(
     started = time.perf_counter()
     prepared = _prepare(run, recipe)
     keras.utils.set_random_seed(recipe.seed)
-    classifier = _build(recipe, prepared)
+    networks = _build(recipe, prepared)
+    classifier = networks.classifier
     epochs = sum(phase.epochs for phase in recipe.phases)
     say(
         f"{recipe.name}: {recipe.backbone} at {prepared.contract.height} x "
         f"{prepared.contract.width} px, {classifier.model.count_params():,} parameters, "
         f"at most {epochs} epochs"
     )
-    training = _training_data(recipe, prepared)
+    data_for = PhaseData(recipe, prepared.manifest, prepared.cache, networks, run, say)
     progress = Progress(epochs, done_epochs=_epochs_done(run))
-    run_phases(classifier, recipe.phases, training, run, (progress, *callbacks))
-    _save_results(run, classifier, prepared, recipe)
+    run_phases(networks, recipe, data_for, run, (progress, *callbacks))
+    _save_results(run, networks, prepared, recipe)
     metrics = finish_report(run)
     _add_duration(run, "training_seconds", time.perf_counter() - started)
     run.finished.touch()
@@ -217,7 +217,13 @@ def _check_counts(manifest: Manifest, recipe: Recipe) -> None:
             f"The data holds the single class {list(manifest.classes)}; a classifier needs two. "
             "Is the folder one level too deep?"
         )
-    steps_per_epoch(len(manifest.rows("train")), recipe.batch_size)
+    for phase in recipe.phases:
+        if phase.watches_validation and not len(manifest.rows("validation")):
+            raise LabError(
+                f"Phase {phase.name!r} watches the validation loss, but there are no validation "
+                "images. Set data.split.validation above 0, or run the phase with a fixed length."
+            )
+        steps_per_epoch(len(manifest.rows("train")), recipe.batch_size_of(phase))
 
 
 def _contract(recipe: Recipe) -> InputContract:
@@ -262,17 +268,11 @@ def _prepare(run: RunDirectory, recipe: Recipe) -> Prepared:
     return Prepared(manifest, run.contract, cache)
 
 
-def _build(recipe: Recipe, prepared: Prepared) -> Classifier:
-    from lab_models.classifier import build_classifier
+def _build(recipe: Recipe, prepared: Prepared) -> Networks:
+    from lab_models.networks import build_networks
 
     with _precision(recipe.precision):
-        return build_classifier(
-            recipe.backbone,
-            prepared.contract,
-            prepared.manifest.classes,
-            recipe.dropout,
-            recipe.weights,
-        )
+        return build_networks(recipe, prepared.contract, prepared.manifest.classes)
 
 
 @contextmanager
@@ -291,38 +291,6 @@ def _precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _training_data(recipe: Recipe, prepared: Prepared) -> TrainingData:
-    from lab_models.phases import TrainingData
-
-    manifest, cache = prepared.manifest, prepared.cache
-    rows, held_back = manifest.rows("train"), manifest.rows("validation")
-    counts = np.bincount(manifest.label_ids[rows], minlength=len(manifest.classes))
-    weights = class_weights(counts, recipe.data.class_weights, recipe.data.effective_beta)
-
-    def batches_from(epoch: int) -> Any:
-        batches = make_for_train(
-            manifest,
-            rows,
-            prepared.contract,
-            recipe.augment,
-            recipe.batch_size,
-            recipe.seed,
-            start_epoch=epoch,
-            class_weights=weights,
-            sampling=recipe.data.sampling,
-            cache=cache,
-        )
-        return for_fit(batches, len(manifest.classes))
-
-    validation = None
-    if len(held_back):
-        batches = make_for_eval(
-            manifest, held_back, prepared.contract, recipe.batch_size, cache=cache
-        )
-        validation = for_fit(batches, len(manifest.classes))
-    return TrainingData(batches_from, steps_per_epoch(len(rows), recipe.batch_size), validation)
-
-
 def _epochs_done(run: RunDirectory) -> int:
     from lab_models.checkpoint import load_state
 
@@ -331,12 +299,16 @@ def _epochs_done(run: RunDirectory) -> int:
 
 
 def _save_results(
-    run: RunDirectory, classifier: Classifier, prepared: Prepared, recipe: Recipe
+    run: RunDirectory, networks: Networks, prepared: Prepared, recipe: Recipe
 ) -> None:
     import keras
 
     from lab_models.predict import predict_rows
 
+    classifier = networks.classifier
+    if networks.projection is not None:
+        with whole_file(run.projection) as temporary:
+            networks.projection.save(temporary)
     for model, path in ((classifier.model, run.model), (classifier.encoder, run.encoder)):
         with whole_file(path) as temporary:
             # A new model of the same layers carries no optimiser: a third of the size, and it

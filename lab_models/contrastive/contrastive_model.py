@@ -83,6 +83,7 @@ class ContrastiveModel(keras.Model):
                 f"This model has no predictions for {refused} to judge; use callbacks such as "
                 "CollapseWatch."
             )
+        loss.check_views(self.views)
         super().compile(optimizer=optimizer, loss=loss, **{**options, "jit_compile": False})
         self._makers = {"train": self.view_maker(False), "validation": self.view_maker(True)}
 

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 Outputs = Sequence[Any]
 MakeInput = Callable[[Any, Any], Any]

@@ -15,6 +15,8 @@ CONTRASTIVE_LOSSES = (
     "supervised_prototypes",
 )
 
+_NEED_VIEWS = ("simclr", "supervised_minority", "supervised_prototypes")
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -94,5 +96,5 @@ class Contrastive:
             )
         if self.classes_per_batch == 1:
             yield "classes_per_batch must be at least 2: one class has no negatives"
-        if self.loss == "simclr" and self.views == 1:
-            yield "views must be at least 2 for simclr, which compares views of one image"
+        if self.views == 1 and self.loss in _NEED_VIEWS:
+            yield f"views must be at least 2 for {self.loss}, which compares views of one image"

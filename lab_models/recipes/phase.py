@@ -175,6 +175,11 @@ class Phase:
         """Whether a contrastive loss takes part."""
         return self.task != "classifier"
 
+    @property
+    def watches_validation(self) -> bool:
+        """Whether it cannot do without validation images."""
+        return self.early_stopping is not None or self.optimizer.schedule == "plateau"
+
     def __post_init__(self) -> None:
         raise_if_any(self.faults())
 
@@ -208,8 +213,10 @@ class Phase:
             )
         if self.cached_views and self.task == "joint":
             yield "cached_views does not go with task joint"
-        if self.augment is not None and self.augment.mixes and (
-            self.compares_views or self.cached_views
+        if (
+            self.augment is not None
+            and self.augment.mixes
+            and (self.compares_views or self.cached_views)
         ):
             yield "augment must not mix images (CutMix, MixUp) where views are compared or cached"
         if self.compares_views and self.contrastive is not None:

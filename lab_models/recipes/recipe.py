@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
+from lab_models.contrastive.collapse import CollapseSettings
 from lab_models.recipes.checks import RecipeError, in_range, one_of, raise_if_any, whole_number
 from lab_models.recipes.contrastive import Projection
 from lab_models.recipes.phase import Phase
@@ -98,6 +99,7 @@ class Recipe:
         normalize_features: Whether the classifier brings the pooled features to length 1 first,
             as the classifiers of HAL-C do.
         projection: The projection head, for phases that compare views.
+        collapse: When contrastive training counts as collapsed and is stopped.
         batch_size: Images a step.
         seed: Of everything random: weights, order, augmentation, dropout, split.
         precision: Keras dtype policy of the network.
@@ -117,6 +119,7 @@ class Recipe:
     dropout: float = 0.2
     normalize_features: bool = False
     projection: Projection = field(default_factory=Projection)
+    collapse: CollapseSettings = field(default_factory=CollapseSettings)
     batch_size: int = 32
     seed: int = 42
     precision: str = "float32"

@@ -1,0 +1,109 @@
+"""What the supervised contrastive recipes of study hairy (HAL-C) have in common.
+
+Three phases: the projection head on the frozen encoder, both together, and a new classifier on
+the frozen encoder. Training both parts from the start let all embeddings fall on one point in the
+study; the three steps cure that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab_models.recipes.contrastive import Contrastive, Projection
+from lab_models.recipes.hal import DEMO_SMEARS, FULL_SMEARS
+from lab_models.recipes.phase import Optimizer, Phase
+from lab_models.recipes.recipe import Data, Input, Recipe
+from pipelines.augment_settings import hal_projection, hal_transfer
+from pipelines.split import SplitSettings
+
+# The same three steps with a smaller net and smaller images, for two cores and ten minutes. From
+# random weights the contrastive loss has everything to learn, so its phase takes nearly all the
+# time; batches hold four images of each class, and the frozen last phase trains on stored features.
+DEMO: dict[str, Any] = {
+    "backbone": "resnet10_half",
+    "weights": "random",
+    "input.height": 96,
+    "input.width": 96,
+    "data.smears.images": DEMO_SMEARS.images,
+    "data.smears.size": DEMO_SMEARS.size,
+    "data.sampling": "balanced",
+    "augment.horizontal_flip": True,
+    "augment.colour": 0.1,
+    "augment.exposure": 0.1,
+    "phases.0.epochs": 1,
+    "phases.0.augment.horizontal_flip": True,
+    "phases.1.epochs": 13,
+    "phases.1.batch_norm": "update",
+    "phases.1.average_weights": 0.7,
+    "phases.1.batch_size": 80,
+    "phases.1.contrastive.classes_per_batch": 20,
+    "phases.1.contrastive.images_per_class": 4,
+    "phases.1.optimizer.name": "adamw",
+    "phases.1.optimizer.learning_rate": 3e-3,
+    "phases.1.optimizer.weight_decay": 0.02,
+    "phases.1.optimizer.schedule": "cosine",
+    "phases.1.optimizer.warmup_epochs": 1,
+    "phases.1.augment.contrast": 0.1,
+    "phases.1.augment.horizontal_flip": True,
+    "phases.1.augment.colour": 0.1,
+    "phases.1.augment.exposure": 0.1,
+    "phases.2.epochs": 20,
+    "phases.2.cached_views": 3,
+    "phases.2.batch_size": 64,
+    "phases.2.optimizer.learning_rate": 1e-2,
+    "phases.2.optimizer.schedule": "cosine",
+}
+
+
+def contrastive_recipe(
+    name: str,
+    *,
+    units: int,
+    classifier_dropout: float,
+    head_learning_rate: float = 1e-3,
+    tuning_epochs: int = 10,
+) -> Recipe:
+    """HAL-C: Xception at 256 px, two projection phases, then the classifier; batch 16, tau 0.1.
+
+    As in HAL-T, the statistics of batch normalisation stay those of ImageNet, and the validation
+    part is cut by slide where there are slides.
+
+    Args:
+        name: The recipe's name.
+        units: Of the projection head, 16 or 128 in the study.
+        classifier_dropout: Of the classifier; the projection's is 0.2.
+        head_learning_rate: Of the first phase.
+        tuning_epochs: Of the second phase.
+    """
+    return Recipe(
+        name=name,
+        backbone="xception",
+        weights="imagenet",
+        input=Input(height=256, width=256),
+        data=Data(split=SplitSettings(validation=0.2), smears=FULL_SMEARS),
+        augment=hal_transfer(),
+        dropout=classifier_dropout,
+        normalize_features=True,
+        projection=Projection(units=units, dropout=0.2),
+        batch_size=16,
+        seed=3001,
+        phases=(
+            _projection_phase("projection_head", "frozen", 7, head_learning_rate),
+            _projection_phase("projection", "full", tuning_epochs, 1e-5),
+            Phase("classifier", "frozen", 20, optimizer=Optimizer("adam", 1e-3)),
+        ),
+        scales={"demo": DEMO},
+    )
+
+
+def _projection_phase(name: str, trainable: str, epochs: int, learning_rate: float) -> Phase:
+    return Phase(
+        name,
+        trainable,
+        epochs,
+        task="projection",
+        batch_norm="frozen",
+        optimizer=Optimizer("adam", learning_rate),
+        augment=hal_projection(),
+        contrastive=Contrastive("supcon_out", temperature=0.1),
+    )
