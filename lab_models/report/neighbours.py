@@ -157,7 +157,7 @@ def _thumbnail(
 def rows(images: Iterable[ImageNeighbours]) -> str:
     """A row of thumbnails for every image: itself, framed, and its closest cells."""
     return "".join(
-        f'<div class="neighbours">{"".join(map(_figure, (one.image, *one.cells)))}</div>'
+        f'<div class="gallery neighbours">{"".join(map(_figure, (one.image, *one.cells)))}</div>'
         for one in images
     )
 

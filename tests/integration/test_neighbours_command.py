@@ -152,7 +152,7 @@ def test_every_missed_image_stands_beside_its_neighbours(run):
     table.to_csv(run.predictions, index=False)
     finish_report(run)
     text = run.report.read_text()
-    rows = text.count('<div class="neighbours">')
+    rows = text.count('<div class="gallery neighbours">')
     assert rows >= 3
     section = text[text.index('<section id="neighbours">') : text.index('<section id="training">')]
     assert section.count("<figure") == 6 * rows
