@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from lab_models.contrastive.collapse import FIGURES, CollapseFigures
 from lab_models.networks import Networks, phase_seed
 from lab_models.phases import TrainingData
 from lab_models.recipes import Phase, Recipe
 from lab_models.runs import RunDirectory
 from lab_models.stored_features import StoredViews, ViewSource, store_features
-from pipelines.balanced_sampling import ClassBatches
+from pipelines.balanced_sampling import ClassBatches, class_sample
 from pipelines.batch_rows import BatchRows, check_class_weights, steps_of
 from pipelines.class_weights import class_weights
 from pipelines.image_cache import ImageCache
@@ -203,16 +205,40 @@ class PhaseData:
     def _collapse_watch(self, phase: Phase) -> keras.callbacks.Callback:
         from lab_models.contrastive.collapse_watch import CollapseWatch
 
-        held_back = self.manifest.rows("validation")
-        rows = held_back if len(held_back) > 1 else self._rows
-        rows = np.random.default_rng(self.recipe.seed).permutation(rows)[:WATCHED_IMAGES]
+        rows = self._watched_rows()
+        projection = self.networks.require_projection(phase)
+        images, embed = self.cache.get(rows), projection
+        if phase.cached_views:
+            images = self.networks.classifier.encoder.predict(images, verbose=0)
+            embed = projection.head
         return CollapseWatch(
-            self.cache.get(np.sort(rows)),
-            np.asarray(self.manifest.label_ids)[np.sort(rows)],
-            self.networks.require_projection(phase),
+            images,
+            np.asarray(self.manifest.label_ids)[rows],
+            embed,
             self.recipe.collapse,
             batch_size=self.recipe.batch_size_of(phase),
+            earlier=_earlier_figures(self.run, phase),
         )
+
+    def _watched_rows(self) -> np.ndarray:
+        """Some of every class, of the validation part where it holds two classes or more."""
+        labels = np.asarray(self.manifest.label_ids)
+        rows = self.manifest.rows("validation")
+        if len(np.unique(labels[rows])) < 2:
+            rows = self._rows
+        each = max(2, WATCHED_IMAGES // len(self.manifest.classes))
+        return rows[class_sample(labels[rows], each, self.recipe.seed)]
+
+
+def _earlier_figures(run: RunDirectory, phase: Phase) -> tuple[CollapseFigures, ...]:
+    """What the watch saw of this phase before the run was stopped."""
+    if not run.history.exists():
+        return ()
+    history = pd.read_csv(run.history)
+    if not set(FIGURES) <= set(history.columns):
+        return ()
+    rows = history.loc[history["phase"] == phase.name, list(FIGURES)]
+    return tuple(CollapseFigures(*values) for values in rows.itertuples(index=False))
 
 
 def stored_features_path(run: RunDirectory, phase: Phase, split: str) -> Any:

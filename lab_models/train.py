@@ -22,6 +22,7 @@ from lab_models.runs import (
     read_json,
     write_json,
 )
+from lab_models.start_from import check_start, copy_start, load_start
 from pipelines.batch_rows import steps_per_epoch
 from pipelines.datasets import open_dataset
 from pipelines.image_cache import ImageCache
@@ -64,6 +65,7 @@ def start_run(
     runs_folder: Path,
     *,
     smears_folder: Path = Path("data"),
+    earlier: RunDirectory | None = None,
     say: Say = print,
 ) -> RunDirectory:
     """Reads and splits the data, and lays down a run directory that `go_on` can train.
@@ -74,6 +76,8 @@ def start_run(
             it; None draws synthetic smears.
         runs_folder: Usually ``runs``.
         smears_folder: Where synthetic smears are kept for the next run.
+        earlier: A run whose encoder, and projection head where both have one, this run starts
+            from.
         say: Takes one line of progress at a time.
 
     Raises:
@@ -93,6 +97,8 @@ def start_run(
     statement = describe_split(manifest, settings)
     say(statement)
     _check_counts(manifest, recipe)
+    if earlier is not None:
+        check_start(recipe, manifest, earlier)
     contract = _contract(recipe)
     run = new_run(runs_folder, recipe.name)
     try:
@@ -100,6 +106,8 @@ def start_run(
         write_manifest(manifest, run.manifest)
         write_quarantine(quarantine, run.quarantine)
         _write_environment(run, recipe, manifest, statement, time.perf_counter() - started)
+        if earlier is not None:
+            copy_start(earlier, run)
         # Last, because a directory with a recipe counts as a run that can go on.
         write_json(run.recipe_json, recipe.to_dict())
     except BaseException:
@@ -138,6 +146,7 @@ def go_on(
     prepared = _prepare(run, recipe)
     keras.utils.set_random_seed(recipe.seed)
     networks = _build(recipe, prepared)
+    load_start(run, networks)
     classifier = networks.classifier
     epochs = sum(phase.epochs for phase in recipe.phases)
     say(

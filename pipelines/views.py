@@ -64,8 +64,11 @@ class ViewMaker:
         """
         import tensorflow as tf
 
+        def make(*values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return self._make(values[0], values[1], values[2], view)
+
         made, keys = tf.numpy_function(
-            lambda *values: self._make(*values, view),
+            make,
             [images, step, positions],
             (tf.float32, tf.int64),
             stateful=False,

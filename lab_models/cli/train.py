@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
 
+from lab_models.cli.assignments import parse_assignment
 from tflite.runtime.errors import LabError
 
 
@@ -16,7 +16,7 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command."""
     parser = subparsers.add_parser("train", help="train a recipe on a data set")
     parser.set_defaults(run=run)
-    parser.add_argument("--recipe", default="hal_t3002", help="see: lab-models recipes")
+    parser.add_argument("--recipe", default="hal_c3003", help="see: lab-models recipes")
     parser.add_argument(
         "--data", type=Path, metavar="PATH", help="your images; without it, synthetic smears"
     )
@@ -31,6 +31,15 @@ def add_parser(subparsers: Any) -> None:
         metavar="FIELD=VALUE",
         help="change a field of the recipe, e.g. --set batch_size=16 --set phases.0.epochs=3",
     )
+    parser.add_argument(
+        "--skip", action="append", default=[], metavar="PHASE", help="leave out a phase"
+    )
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        metavar="RUN",
+        help="start from the encoder (and projection head) of that run",
+    )
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a stopped run")
     parser.add_argument("--open", action="store_true", help="open the report in a browser")
 
@@ -44,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.resume:
         directory = RunDirectory(arguments.resume)
     else:
-        directory = start_run(_recipe(arguments), arguments.data, arguments.out, say=_say)
+        earlier = RunDirectory(arguments.encoder) if arguments.encoder else None
+        directory = start_run(
+            _recipe(arguments), arguments.data, arguments.out, earlier=earlier, say=_say
+        )
     print(f"run: {directory.path}", flush=True)
     import_tensorflow_quietly()
     try:
@@ -71,24 +83,14 @@ def _say(line: str) -> None:
 
 def _recipe(arguments: argparse.Namespace) -> Any:
     from lab_models.recipes import get_recipe
+    from lab_models.start_from import without_phases
 
     recipe = get_recipe(arguments.recipe).at_scale(arguments.scale)
-    changes = dict(_assignment(text) for text in arguments.set)
+    changes = dict(parse_assignment(text) for text in arguments.set)
     for name in ("weights", "seed"):
         if getattr(arguments, name) is not None:
             changes[name] = getattr(arguments, name)
-    return recipe.changed(changes)
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    """One ``--set``: the value is JSON where it can be, else text."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise LabError(f"--set takes FIELD=VALUE, e.g. batch_size=16; got {text!r}.")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
+    return without_phases(recipe.changed(changes), tuple(arguments.skip))
 
 
 def _summarise(metrics: dict[str, Any]) -> None:

@@ -120,7 +120,7 @@ class ContrastiveModel(keras.Model):
         found = gradients_in_parts(
             self,
             batch.portions(self.micro_batch, self.output_sizes),
-            lambda outputs: self.batch_loss(outputs, batch),
+            lambda outputs: self.batch_loss(list(outputs), batch),
             self.optimizer.scale_loss,
         )
         for variable, value in zip(self.non_trainable_variables, found.state):
