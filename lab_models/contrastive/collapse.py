@@ -61,30 +61,28 @@ class CollapseSettings:
     """When embeddings count as collapsed, and a training as lost.
 
     Args:
-        largest_mean_cosine: From here on embeddings lie at one point, in 0..1.
+        largest_mean_cosine: From here on embeddings lie at one point, in 0..1. Close to 1, since
+            a network from scratch starts there and finds its way out: with random weights
+            ResNet18, ResNet50 and Xception put stained cells at 0.984 to 0.997, while trainings
+            that had collapsed lay above 0.99998.
         smallest_effective_rank: Below this they have collapsed too, though to more than a point.
             1, the least there is, leaves the rank out: at the optimum of a supervised loss it is
             one less than the number of classes, so 1 for two classes.
-        patience: Epochs in a row that must be collapsed, at least 1. One is too few: an encoder
-            from scratch starts with cosines near 1.
-        least_fall: A collapsed epoch is let pass if its mean cosine is lower by this much than
-            the epoch before: such a training is on its way out.
+        patience: Epochs in a row that must be collapsed, at least 1.
 
     Raises:
         LabError: If a number is out of range.
     """
 
-    largest_mean_cosine: float = 0.98
+    largest_mean_cosine: float = 0.9999
     smallest_effective_rank: float = 1.0
     patience: int = 2
-    least_fall: float = 0.001
 
     def __post_init__(self) -> None:
         limits = {
             "largest_mean_cosine": (0.0, 1.0),
             "smallest_effective_rank": (1.0, math.inf),
             "patience": (1, math.inf),
-            "least_fall": (0.0, math.inf),
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
@@ -130,12 +128,11 @@ def collapsed_epochs(
         epochs: Figures after each epoch, in order.
         settings: See `CollapseSettings`.
     """
-    settings = settings or CollapseSettings()
     count = 0
-    for position, figures in enumerate(epochs):
-        fall = epochs[position - 1].mean_cosine - figures.mean_cosine if position else 0.0
-        on_its_way_out = position > 0 and fall >= settings.least_fall > 0
-        count = count + 1 if is_collapsed(figures, settings) and not on_its_way_out else 0
+    for figures in reversed(epochs):
+        if not is_collapsed(figures, settings):
+            break
+        count += 1
     return count
 
 

@@ -149,7 +149,7 @@ class CollapseWatch(keras.callbacks.Callback):
     def _describe(self, last: str) -> str:
         figures, settings, epochs = self.epochs[-1], self.settings, self._streak()
         units = f" of {self._units}" if self._units else ""
-        limits = f"mean cosine {figures.mean_cosine:.4f} (limit {settings.largest_mean_cosine:g})"
+        limits = f"mean cosine {figures.mean_cosine:.6f} (limit {settings.largest_mean_cosine:g})"
         rank = f"effective rank {figures.effective_rank:.1f}{units}"
         if settings.smallest_effective_rank > 1:
             rank += f" (limit {settings.smallest_effective_rank:g})"

@@ -87,7 +87,7 @@ class TestCollapse:
         message = str(caught.value)
         for part in (
             "embeddings of 20 images",
-            "mean cosine 1.0000 (limit 0.98)",
+            "mean cosine 1.000000 (limit 0.9999)",
             "effective rank 1.0 of 3",
             "3 epochs in a row, up to epoch 3",
             "encoder frozen",
@@ -101,7 +101,7 @@ class TestCollapse:
 
     def test_the_zero_vector_is_caught(self):
         watch = CollapseWatch(IMAGES, LABELS, embed=lambda images: np.zeros((len(images), 4)))
-        with pytest.raises(CollapsedError, match=r"mean cosine 1\.0000"):
+        with pytest.raises(CollapsedError, match=r"mean cosine 1\.000000"):
             fit(tiny_model(), watch)
 
     @pytest.mark.parametrize(("action", "epochs"), [("stop", 2), ("warn", 5)])
@@ -126,12 +126,12 @@ class TestCollapse:
 
 class TestGoingOn:
     def test_earlier_epochs_count(self):
-        watch = CollapseWatch(IMAGES, LABELS, earlier=[figures_of(0.9995)])
+        watch = CollapseWatch(IMAGES, LABELS, earlier=[figures_of(0.99995)])
         with pytest.raises(CollapsedError, match="2 epochs in a row, up to epoch 2"):
             fit(tiny_model(bias=1000.0), watch, initial_epoch=1)
 
     def test_a_collapsed_training_does_not_go_on(self):
-        watch = CollapseWatch(IMAGES, LABELS, earlier=[figures_of(0.9995)] * 2)
+        watch = CollapseWatch(IMAGES, LABELS, earlier=[figures_of(0.99995)] * 2)
         with pytest.raises(CollapsedError, match="up to the last one before this start"):
             fit(tiny_model(), watch)
 
