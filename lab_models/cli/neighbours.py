@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         _print(file, table)
     if arguments.out:
         name = "/".join(directory.path.resolve().parts[-2:])
-        subtitle = f"{name}, among {len(found.cells):,} {arguments.split} images"
+        kind = "training" if arguments.split == "train" else arguments.split
+        subtitle = f"{name}, among {len(found.cells):,} {kind} images"
         write_whole(arguments.out, neighbours_page(found, "Closest cells", subtitle))
         print(f"page: {arguments.out}")
     return UNREADABLE if len(found.unreadable) else 0

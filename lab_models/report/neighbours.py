@@ -226,8 +226,8 @@ def _accuracy_words(found: NeighbourFindings, accuracy: Estimate, network: float
         f"Named after the majority of their {found.votes} closest among "
         f"{number(found.cells)} training cells, {percent(accuracy.value)} of the "
         f"{number(found.images)} images get the right name (interval {interval(accuracy)}); "
-        f"the network itself names {percent(network)} rightly. The closer the two, the more of "
-        "what the network knows lies in its features."
+        f"the network itself names {percent(network)} rightly. The first says how far the "
+        "features alone tell the classes apart."
     )
 
 
@@ -260,11 +260,15 @@ def neighbours_page(
             + html.details("as a table", html.table(head, shown, "words"))
         )
     unread = [(str(row.path), str(row.reason)) for row in found.unreadable.itertuples()]
+    note = (
+        "Framed: the image; beside it the closest cells, the closest first. Cosine distance of "
+        "the pooled features: 0 is the same direction."
+    )
     return html.page(
         title,
         subtitle,
         [
-            ("neighbours", "Closest cells", "".join(parts)),
+            ("neighbours", "Closest cells", html.paragraph(note, "note") + "".join(parts)),
             ("unreadable", "Not read",
              html.table(("file", "reason"), unread, "words") if unread else ""),
         ],
