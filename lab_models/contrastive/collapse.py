@@ -64,7 +64,7 @@ class CollapseSettings:
         largest_mean_cosine: From here on embeddings lie at one point, in 0..1. Close to 1, since
             a network from scratch starts there and finds its way out: with random weights
             ResNet18, ResNet50 and Xception put stained cells at 0.984 to 0.997, while trainings
-            that had collapsed lay above 0.99998.
+            that had collapsed lay above 0.99996.
         smallest_effective_rank: Below this they have collapsed too, though to more than a point.
             1, the least there is, leaves the rank out: at the optimum of a supervised loss it is
             one less than the number of classes, so 1 for two classes.

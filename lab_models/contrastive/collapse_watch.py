@@ -156,7 +156,7 @@ class CollapseWatch(keras.callbacks.Callback):
         rate = _learning_rate(self.model)
         return (
             f"The embeddings of {len(self.labels)} images have collapsed: {limits}, {rank}, "
-            f"alignment {figures.alignment:.4f}, uniformity {figures.uniformity:.4f}; "
+            f"alignment {figures.alignment:.2g}, uniformity {figures.uniformity:.2g}; "
             f"{epochs} epochs in a row, up to {last}. "
             + CURES.format(rate="" if rate is None else f" (now {rate:.2g})")
         )
