@@ -93,7 +93,7 @@ def plot_history(history: pd.DataFrame) -> Figure:
             axes.legend()
         axes.margins(y=0.1)  # room for the names of the phases below the curves
         axes.set_xlim(0.5, len(history) + 0.5)
-        _draw_phases(axes, history)
+        draw_phases(axes, history)
         axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -101,17 +101,24 @@ def plot_history(history: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_phases(axes: Any, history: pd.DataFrame) -> None:
+def draw_phases(axes: Any, history: pd.DataFrame, first: int = 1) -> None:
+    """Names the phases in a plot over epochs, and draws dotted lines between them.
+
+    Args:
+        axes: Of Matplotlib.
+        history: Rows are epochs; nothing is drawn without a column ``phase``.
+        first: Number of the first row's epoch.
+    """
     if "phase" not in history.columns:
         return
     phases = history["phase"].astype(str).to_numpy()
     starts = [n for n in range(len(phases)) if n == 0 or phases[n] != phases[n - 1]]
     for start in starts:
         if start:
-            axes.axvline(start + 0.5, color=GREY, linewidth=0.8, linestyle=":")
+            axes.axvline(first + start - 0.5, color=GREY, linewidth=0.8, linestyle=":")
         axes.annotate(
-            display_name(phases[start]), (start + 0.55, 0.01), xycoords=("data", "axes fraction"),
-            fontsize=8, color=GREY,
+            display_name(phases[start]), (first + start - 0.45, 0.01),
+            xycoords=("data", "axes fraction"), fontsize=8, color=GREY,
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from lab_models.metrics import Metrics, lymphocyte_confusion
 from lab_models.predictions import Predictions
 from lab_models.report import html, plots, sections
 from lab_models.report.content import ReportContent
+from lab_models.report.contrastive import contrastive_section, plot_collapse, with_embeddings
 from lab_models.report.figures import DPI, save_figure
 from lab_models.report.model_card import write_model_card
 from lab_models.report.neighbours import findings_html, findings_json
@@ -44,7 +45,7 @@ def draw_pictures(
         dpi: Dots per inch.
 
     Returns:
-        The files by name, the names as in `lab_models.report.sections.PICTURES`.
+        The files by name, the names as in `lab_models.report.sections.PICTURES`, and ``collapse``.
     """
     confusion, classes = metrics.confusion, metrics.classes
     table = reliability_table(
@@ -62,6 +63,8 @@ def draw_pictures(
             figures[name] = plots.plot_confusion(*lymphocytes, normalised=normalised)
     if history is not None:
         figures["history"] = plots.plot_history(history)
+        if with_embeddings(history) is not None:
+            figures["collapse"] = plot_collapse(history)
     scatter = _scatter(predictions, features, projection)
     if scatter is not None:
         figures["scatter"] = scatter
@@ -99,6 +102,7 @@ def report_page(content: ReportContent) -> str:
         ("mistakes", "Mistakes", sections.galleries_section),
         ("neighbours", "Neighbours", neighbours_section),
         ("training", "Training", sections.training_section),
+        ("contrastive", "Contrastive training", contrastive_section),
         ("calibration", "Calibration", sections.calibration_section),
         ("features", "Features", sections.scatter_section),
         ("device", "On the device", sections.device_section),
