@@ -66,6 +66,7 @@ class CollapseWatch(keras.callbacks.Callback):
         epochs: `CollapseFigures` after each epoch of the last fit, after `earlier`.
 
     Raises:
+        CollapsedError: If `earlier` ends in a collapse for which this watch would raise.
         LabError: If there is no such action, or the images hold a single class.
     """
 
@@ -88,9 +89,12 @@ class CollapseWatch(keras.callbacks.Callback):
         self.embed, self.action, self.batch_size = embed, action, batch_size
         self.settings = settings or CollapseSettings()
         self.earlier = tuple(earlier)
-        self.epochs: list[CollapseFigures] = []
+        self.epochs = list(self.earlier)
         self._units = 0
         self._finding = ""
+        # Here, since a training whose epochs are all done would never begin again.
+        if action == "raise" and self._streak() >= self.settings.patience:
+            raise CollapsedError(self._describe("the last one before this start"))
 
     def measure(self) -> CollapseFigures:
         """The figures at this moment.
@@ -114,14 +118,8 @@ class CollapseWatch(keras.callbacks.Callback):
         return embed(images, training=False) if isinstance(embed, keras.Model) else embed(images)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Forgets an earlier fit.
-
-        Raises:
-            CollapsedError: If the training that goes on had collapsed already.
-        """
+        """Forgets an earlier fit."""
         self.epochs, self._finding = list(self.earlier), ""
-        if self.action == "raise" and self._streak() >= self.settings.patience:
-            raise CollapsedError(self._describe("the last one before this start"))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Measures, adds the figures to `logs`, and judges."""

@@ -131,9 +131,10 @@ class TestGoingOn:
             fit(tiny_model(bias=1000.0), watch, initial_epoch=1)
 
     def test_a_collapsed_training_does_not_go_on(self):
-        watch = CollapseWatch(IMAGES, LABELS, earlier=[figures_of(0.99995)] * 2)
+        earlier = [figures_of(0.5), figures_of(0.99995), figures_of(0.99995)]
         with pytest.raises(CollapsedError, match="up to the last one before this start"):
-            fit(tiny_model(), watch)
+            CollapseWatch(IMAGES, LABELS, earlier=earlier)
+        assert CollapseWatch(IMAGES, LABELS, earlier=earlier[:2]).epochs == earlier[:2]
 
 
 @pytest.mark.parametrize(
