@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lab_models.contrastive.losses import ContrastiveLoss
 from lab_models.contrastive.micro_batches import gradients_in_parts
+from lab_models.contrastive.replicas import averaged_by_keras
 from lab_models.contrastive.view_batch import MakeView, ViewBatch
 
 
@@ -92,6 +93,17 @@ class ContrastiveModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Builds the optimiser; the model is built already.
+
+        Keras would take a first batch to build from, which is then missing from the training, and
+        reduce it over the replicas, which fails with several workers (keras-team/keras, issue
+        20585).
+        """
+        if self.optimizer is not None and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """One step on ``(images, labels)`` or ``(images, labels, weights)``."""
         step = tf.cast(self.optimizer.iterations, tf.int64)
@@ -134,7 +146,7 @@ class ContrastiveModel(keras.Model):
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, sample_weight=count)
-        return self.get_metrics_result()
+        return averaged_by_keras(self.get_metrics_result())
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -37,3 +37,16 @@ def first_position(count: Any) -> Any:
     counts = gather(tf.reshape(count, (1,)))
     me = tf.distribute.get_replica_context().replica_id_in_sync_group
     return tf.reduce_sum(tf.where(tf.range(tf.size(counts)) < me, counts, 0))
+
+
+def averaged_by_keras(logs: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a step in the shape in which ``fit`` can average them over the replicas.
+
+    With several workers Keras averages along the first axis, which scalars do not have.
+
+    Args:
+        logs: Scalars by name.
+    """
+    if not isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        return logs
+    return {name: tf.reshape(value, (1,)) for name, value in logs.items()}

@@ -19,7 +19,7 @@ from pipelines.split import SplitSettings
 # The same three steps with a smaller net and smaller images, for two cores and ten minutes. From
 # random weights the contrastive loss has everything to learn, so its phase takes nearly all the
 # time; batches hold four images of each class, and the frozen last phase trains on stored features.
-DEMO: dict[str, Any] = {
+SMALL: dict[str, Any] = {
     "backbone": "resnet10_half",
     "weights": "random",
     "input.height": 96,
@@ -32,7 +32,6 @@ DEMO: dict[str, Any] = {
     "augment.exposure": 0.1,
     "phases.0.epochs": 1,
     "phases.0.augment.horizontal_flip": True,
-    "phases.1.epochs": 13,
     "phases.1.batch_norm": "update",
     "phases.1.average_weights": 0.7,
     "phases.1.batch_size": 80,
@@ -47,12 +46,17 @@ DEMO: dict[str, Any] = {
     "phases.1.augment.horizontal_flip": True,
     "phases.1.augment.colour": 0.1,
     "phases.1.augment.exposure": 0.1,
-    "phases.2.epochs": 20,
-    "phases.2.cached_views": 3,
+}
+DEMO: dict[str, Any] = {
+    **SMALL,
+    "phases.1.epochs": 20,
+    "phases.2.epochs": 40,
+    "phases.2.cached_views": 4,
     "phases.2.batch_size": 64,
-    "phases.2.optimizer.learning_rate": 1e-2,
+    "phases.2.optimizer.learning_rate": 3e-2,
     "phases.2.optimizer.schedule": "cosine",
 }
+JOINT_DEMO: dict[str, Any] = {**SMALL, "phases.1.epochs": 12}
 
 
 def contrastive_recipe(
@@ -75,6 +79,30 @@ def contrastive_recipe(
         head_learning_rate: Of the first phase.
         tuning_epochs: Of the second phase.
     """
+    phases = (
+        _view_phase("projection_head", "projection", "frozen", 7, head_learning_rate),
+        _view_phase("projection", "projection", "full", tuning_epochs, 1e-5),
+        Phase("classifier", "frozen", 20, optimizer=Optimizer("adam", 1e-3)),
+    )
+    return _recipe(name, units, classifier_dropout, phases, DEMO)
+
+
+def joint_recipe(name: str) -> Recipe:
+    """Both heads in one step: the heads alone as long as HAL-C's, then everything.
+
+    Args:
+        name: The recipe's name.
+    """
+    phases = (
+        _view_phase("heads", "joint", "frozen", 7, 1e-3),
+        _view_phase("joint", "joint", "full", 10, 1e-4),
+    )
+    return _recipe(name, 128, 0.3, phases, JOINT_DEMO)
+
+
+def _recipe(
+    name: str, units: int, dropout: float, phases: tuple[Phase, ...], demo: dict[str, Any]
+) -> Recipe:
     return Recipe(
         name=name,
         backbone="xception",
@@ -82,26 +110,22 @@ def contrastive_recipe(
         input=Input(height=256, width=256),
         data=Data(split=SplitSettings(validation=0.2), smears=FULL_SMEARS),
         augment=hal_transfer(),
-        dropout=classifier_dropout,
+        dropout=dropout,
         normalize_features=True,
         projection=Projection(units=units, dropout=0.2),
         batch_size=16,
         seed=3001,
-        phases=(
-            _projection_phase("projection_head", "frozen", 7, head_learning_rate),
-            _projection_phase("projection", "full", tuning_epochs, 1e-5),
-            Phase("classifier", "frozen", 20, optimizer=Optimizer("adam", 1e-3)),
-        ),
-        scales={"demo": DEMO},
+        phases=phases,
+        scales={"demo": demo},
     )
 
 
-def _projection_phase(name: str, trainable: str, epochs: int, learning_rate: float) -> Phase:
+def _view_phase(name: str, task: str, trainable: str, epochs: int, learning_rate: float) -> Phase:
     return Phase(
         name,
         trainable,
         epochs,
-        task="projection",
+        task=task,
         batch_norm="frozen",
         optimizer=Optimizer("adam", learning_rate),
         augment=hal_projection(),

@@ -9,10 +9,31 @@ leave time for 128 px, where chromatin and granules show better than at 96.
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
+from lab_models.recipes.contrastive import Contrastive
 from lab_models.recipes.phase import Loss, Optimizer, Phase
 from lab_models.recipes.recipe import Data, Input, Recipe
 from pipelines.augment_settings import AugmentSettings
 from pipelines.split import SplitSettings
+
+AUGMENT = AugmentSettings(
+    rotation=0.5,
+    translation=0.06,
+    zoom=0.15,
+    aspect=0.15,
+    horizontal_flip=True,
+    vertical_flip=True,
+    contrast=0.15,
+    exposure=0.1,
+    colour=0.05,
+    cutmix_probability=0.5,
+)
+# Views that are compared must keep their labels whole.
+VIEWS = dataclasses.replace(AUGMENT, cutmix_probability=0.0)
+# All eight classes in every batch, so that each image meets its own class and all others.
+BATCH = {"classes_per_batch": 8, "images_per_class": 4}
 
 
 def scratch_recipe(subset: str, *, epochs: int, batch_size: int, learning_rate: float) -> Recipe:
@@ -24,45 +45,107 @@ def scratch_recipe(subset: str, *, epochs: int, batch_size: int, learning_rate: 
         batch_size: Images a step.
         learning_rate: Peak of the cosine course.
     """
+    phase = Phase(
+        "from_scratch",
+        "full",
+        epochs,
+        optimizer=_optimizer(learning_rate),
+        loss=Loss(label_smoothing=0.1),
+        average_weights=0.9,
+    )
+    demo = {"phases.0.epochs": max(8, epochs // 4)}
+    return _recipe(f"pbc_{subset}", subset, (phase,), demo, batch_size)
+
+
+def joint_recipe(subset: str, *, epochs: int, learning_rate: float) -> Recipe:
+    """The same network, trained with cross-entropy and SupCon in one step.
+
+    An epoch makes two views of each image, so it takes twice the time of `scratch_recipe`'s.
+
+    Args:
+        subset: tiny, small or medium.
+        epochs: Length of the only phase.
+        learning_rate: Peak of the cosine course.
+    """
+    phase = Phase(
+        "joint",
+        "full",
+        epochs,
+        task="joint",
+        optimizer=_optimizer(learning_rate),
+        loss=Loss(label_smoothing=0.1),
+        average_weights=0.8,
+        batch_size=32,
+        augment=VIEWS,
+        contrastive=Contrastive(share=0.5, **BATCH),
+    )
+    demo = {"phases.0.epochs": max(8, epochs // 4)}
+    return _recipe(f"pbc_{subset}_joint", subset, (phase,), demo, 32)
+
+
+def contrastive_recipe(subset: str, *, epochs: int, learning_rate: float) -> Recipe:
+    """The same network in the three steps of HAL-C.
+
+    Args:
+        subset: tiny, small or medium.
+        epochs: Length of the second phase, which takes nearly all the time.
+        learning_rate: Peak of its cosine course.
+    """
+    views = Contrastive(**BATCH)
+    phases = (
+        Phase(
+            "projection_head",
+            "frozen",
+            1,
+            task="projection",
+            batch_size=32,
+            augment=VIEWS,
+            contrastive=views,
+        ),
+        Phase(
+            "projection",
+            "full",
+            epochs,
+            task="projection",
+            optimizer=_optimizer(learning_rate),
+            average_weights=0.8,
+            batch_size=32,
+            augment=VIEWS,
+            contrastive=views,
+        ),
+        Phase(
+            "classifier",
+            "frozen",
+            40,
+            optimizer=Optimizer("adam", 0.03, "cosine"),
+            augment=VIEWS,
+            cached_views=4,
+        ),
+    )
+    demo = {"phases.1.epochs": max(8, epochs // 4)}
+    recipe = _recipe(f"pbc_{subset}_contrastive", subset, phases, demo, 32)
+    return dataclasses.replace(recipe, normalize_features=True)
+
+
+def _optimizer(learning_rate: float) -> Optimizer:
+    return Optimizer("adamw", learning_rate, "cosine", warmup_epochs=3, weight_decay=0.05)
+
+
+def _recipe(
+    name: str, subset: str, phases: tuple[Phase, ...], demo: dict[str, Any], batch_size: int
+) -> Recipe:
     return Recipe(
-        name=f"pbc_{subset}",
+        name=name,
         backbone="resnet18_half",
         weights="random",
         input=Input(height=128, width=128, crop=0.8),
         data=Data(subset=subset, split=SplitSettings(by="given")),
-        augment=AugmentSettings(
-            rotation=0.5,
-            translation=0.06,
-            zoom=0.15,
-            aspect=0.15,
-            horizontal_flip=True,
-            vertical_flip=True,
-            contrast=0.15,
-            exposure=0.1,
-            colour=0.05,
-            cutmix_probability=0.5,
-        ),
+        augment=AUGMENT,
         dropout=0.2,
         batch_size=batch_size,
         seed=0,
-        phases=(
-            Phase(
-                "from_scratch",
-                "full",
-                epochs,
-                optimizer=Optimizer(
-                    "adamw", learning_rate, "cosine", warmup_epochs=3, weight_decay=0.05
-                ),
-                loss=Loss(label_smoothing=0.1),
-                average_weights=0.9,
-            ),
-        ),
+        phases=phases,
         scales={
-            "demo": {
-                "backbone": "resnet10_half",
-                "input.height": 96,
-                "input.width": 96,
-                "phases.0.epochs": max(8, epochs // 4),
-            }
+            "demo": {"backbone": "resnet10_half", "input.height": 96, "input.width": 96, **demo}
         },
     )
