@@ -177,16 +177,21 @@ def _probes(results: Results) -> str:
                     rates.setdefault(one.name, []).append(one.rate.value)
         told += [(f"{name}, trained on {title}", spread_text(v)) for name, v in rates.items()]
     notes = sorted({p.probe.note for p in results.probed if p.probe.note})
-    first = results.probed[0].probe
+    compared = "".join(
+        f" ({len(p.probe.classes)} of them for the source)"
+        for p in results.probed[:1]
+        if p.probe.column != "slide"
+    )
     return (
         html.paragraph(
             "A logistic regression tries to name the source and the slide from the network's "
             "pooled features of images that the network was not trained on. The class must not "
-            "help it: only classes that several sources share are compared "
-            f"({len(first.classes)} of them for the source), each weighted to be equally frequent "
-            'in all of its sources. "Labels alone" is what the best guess from the class (for '
-            "slides: class and source) would reach; a probe has read the source only as far as it "
-            "is above that. For the source whole slides are held out; slides cannot be."
+            "help it: only classes that several sources share are compared"
+            f"{compared}, each weighted to be equally frequent "
+            'in all of its sources. "Labels alone" is what the best guess from the class '
+            "would reach, for slides what the same probe makes of class and source; a probe has "
+            "read something only as far as it is above that. For the source whole slides are held "
+            "out; slides cannot be."
         )
         + html.table(*probe_table(results))
         + "".join(html.paragraph(note, "note") for note in notes)

@@ -14,7 +14,7 @@ arXiv:1610.01644). Two things would make it look better than it is, and are shut
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -51,7 +51,8 @@ class Probe:
         accuracy: Share of right answers under the weights, Wilson interval over images.
         over_slides: The same with an interval over slides; None where there are too few.
         majority: Share of the most frequent value: what always giving it would reach.
-        labels_alone: What the class (for slides: and the source) alone would reach.
+        labels_alone: What the class alone would reach by its best guess; for slides, what the
+            same probe reaches on class and source instead of features.
         told: Each value against all others, best told first.
         note: What limits it, in words.
     """
@@ -131,7 +132,7 @@ def probe_slide(
     """Tries to tell the slides of images by their features.
 
     A slide cannot be held out and named, so images are. The source alone narrows the choice, and
-    the class does; what both together would reach is `Probe.labels_alone`.
+    the class does; what the same probe makes of these two is `Probe.labels_alone`.
 
     Args:
         features: float ``(images, d)``.
@@ -156,8 +157,10 @@ def probe_slide(
     problem = _Problem(
         features[table.index], table["slide"].to_numpy(str), np.ones(len(table)), None
     )
-    given = table["label"] + "\n" + table[column].astype(str)
-    alone = _best_guess(given, table["slide"], problem.weights)
+    # A table of the best guess would know cells of one image by heart; the same probe does not.
+    given = pd.get_dummies(table["label"] + "\n" + table[column].astype(str)).to_numpy(float)
+    answers = _cross_validate(replace(problem, features=given), settings)
+    alone = float((answers == problem.values).mean())
     classes = tuple(sorted(set(table["label"])))
     note = f"Slides with at least {enough} images."
     return _judge(problem, "slide", classes, alone, note, settings, confidence)

@@ -155,6 +155,14 @@ def _probe_words(results: Results) -> list[str]:
         probes = [p for p in results.probed if p.part == part and p.probe.column != "slide"]
         if probes:
             said.append(_source_words(results, part, title, probes))
+        slides = [p.probe for p in results.probed if (p.part, p.probe.column) == (part, "slide")]
+        if slides:
+            found = spread(p.accuracy.value for p in slides).mean
+            alone = spread(p.labels_alone for p in slides).mean
+            said.append(
+                f"Networks trained on {title} name the slide of an image with {found:.2f}, where "
+                f"class and {results.column} alone give {alone:.2f}."
+            )
     return said
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +89,12 @@ def test_a_probe_alone_makes_recall_doubtful_where_c_does_not_speak_for_it():
     quiet = make_results(**one, probed=(Probed("all", 0, probe(0.55)),))
     assert "no sign" in judgement(quiet)
     assert "not reliably" in verdict(quiet)[-1]
+
+
+def test_what_is_known_of_slides_stands_beside_what_labels_tell():
+    slide = replace(probe(0.4), column="slide", labels_alone=0.25)
+    text = " ".join(verdict(make_results(probed=(Probed("part_1", 0, slide),))))
+    assert "the slide of an image with 0.40, where class and source alone give 0.25" in text
 
 
 def test_where_c_was_passed_the_probe_only_warns():
