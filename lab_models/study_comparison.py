@@ -186,7 +186,7 @@ def compare_study(
     try:
         for place, recipe in enumerate(recipes):
             heard = say if place == 0 else _hear_nothing
-            laid.append(_find_or_start(recipe, data, runs_folder, smears_folder, heard, say))
+            laid.append(find_or_start(recipe, data, runs_folder, smears_folder, heard, say))
         _check_same_data(wanted, [run for run, _ in laid])
         for place, ((name, seed), (run, done)) in enumerate(zip(wanted, laid)):
             told = "finished before" if done else "trains"
@@ -205,23 +205,30 @@ def _hear_nothing(line: str) -> None:
     """For what was said before."""
 
 
-def _find_or_start(
+def find_or_start(
     recipe: Recipe, data: Path | None, runs_folder: Path, smears_folder: Path, heard: Say, say: Say
 ) -> tuple[RunDirectory, bool]:
     """A run of this recipe and data, and whether it is finished.
 
     What a new run would be decides, so a new one is laid down and gives way to its equal.
+
+    Args:
+        recipe: What to train.
+        data: As in `compare_study`.
+        runs_folder: Where runs are looked for, under the recipe's name.
+        smears_folder: Where synthetic smears are kept.
+        heard: Takes what reading the data says.
+        say: Takes what is said of runs that are there.
     """
     new = start_run(recipe, data, runs_folder, smears_folder=smears_folder, say=heard)
-    equal = [run for run in _runs_beside(new) if _same_start(run, new)]
+    equal = [run for run in _runs_beside(new) if _same_start(run, new, say)]
     finished = [run for run in equal if run.finished.exists()]
-    stopped = [run for run in equal if run.checkpoints.exists()]
-    if not finished and not stopped:
+    if not equal:
         return new, False
-    found = (finished or stopped)[-1]
+    found = (finished or equal)[-1]
     then, now = (read_json(run.environment).get("git_commit") for run in (found, new))
     if then != now:
-        say(f"{found.path} was trained with another version of lab-models ({then or 'unknown'})")
+        say(f"{found.path} was started with another version of lab-models ({then or 'unknown'})")
     discard_run(new)
     return found, bool(finished)
 
@@ -233,18 +240,19 @@ def _runs_beside(new: RunDirectory) -> Iterator[RunDirectory]:
             yield run
 
 
-def _same_start(first: RunDirectory, second: RunDirectory) -> bool:
+def _same_start(old: RunDirectory, new: RunDirectory, say: Say) -> bool:
     """Whether recipe, images, labels, split and input of two runs are the same."""
     files = ("manifest", "contract_json", "quarantine")
-    pairs = [(getattr(first, name), getattr(second, name)) for name in files]
+    pairs = [(getattr(old, name), getattr(new, name)) for name in files]
     if not all(a.exists() and a.read_bytes() == b.read_bytes() for a, b in pairs):
         return False
     try:
         # Not by their text: a later version may write a field more, with its default.
-        if differences(load_recipe(first), load_recipe(second)):
+        if differences(load_recipe(old), load_recipe(new)):
             return False
-        roots = [read_json(run.require(run.environment))["data_root"] for run in (first, second)]
-    except (LabError, KeyError):
+        roots = [read_json(run.require(run.environment))["data_root"] for run in (old, new)]
+    except (LabError, KeyError) as error:
+        say(f"{old.path} is not used again, because it cannot be read: {error}")
         return False
     return roots[0] == roots[1]
 

@@ -11,7 +11,7 @@ import pytest
 from lab_models.cli import main
 from lab_models.recipes import get_recipe
 from lab_models.runs import RunDirectory
-from lab_models.study_comparison import StudyComparisonSettings, compare_study
+from lab_models.study_comparison import StudyComparisonSettings, compare_study, find_or_start
 from lab_models.train import go_on, start_run
 from tests.integration.conftest import draw_classes
 
@@ -115,6 +115,23 @@ def test_other_data_recipe_or_seed_is_trained_anew(compared, tmp_path, change, m
     compare_study(settings, data, copy, say=lambda _: None)
     (run,) = trained
     assert not (runs / "hal_t3002" / run.path.name).exists()
+
+
+def test_a_run_of_another_version_is_named_and_not_used(compared, colour_folders, tmp_path):
+    runs, _ = compared
+    copy = tmp_path / "runs"
+    shutil.copytree(runs, copy)
+    (recipe,) = copy.glob("hal_r/*/recipe.json")
+    recipe.write_text(recipe.read_text().replace('"dropout"', '"drop_out"'))
+    new = start_run(SETTINGS.recipe("hal_r", 0), colour_folders, copy, say=lambda _: None)
+    said = []
+    run, done = find_or_start(
+        SETTINGS.recipe("hal_r", 0), colour_folders, copy, tmp_path, said.append, said.append
+    )
+    # The one that was laid down and never trained goes on.
+    assert (run, done) == (new, False)
+    assert len(list((copy / "hal_r").iterdir())) == 2
+    assert any(str(recipe.parent) in line and "cannot be read" in line for line in said)
 
 
 def test_equal_data_and_recipe_are_recognised(compared, colour_folders, monkeypatch):
