@@ -10,13 +10,19 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lab_models.bench_contrastive import (
+    FrozenPhaseSettings,
+    LargeBatchSettings,
+    bench_frozen_phase,
+    bench_large_batch,
+)
 from lab_models.environment import describe_environment
 from tflite.runtime.files import whole_file
 
@@ -33,6 +39,8 @@ class BenchSettings:
         steps: Batches in each run.
         smears: Images drawn to time the synthesis.
         smear_size: Their size in pixels.
+        large_batch: A contrastive batch beyond memory.
+        frozen_phase: A phase on a frozen encoder.
     """
 
     backbones: tuple[tuple[str, int], ...] = (
@@ -45,6 +53,8 @@ class BenchSettings:
     steps: int = 4
     smears: int = 1200
     smear_size: int = 96
+    large_batch: LargeBatchSettings = field(default_factory=LargeBatchSettings)
+    frozen_phase: FrozenPhaseSettings = field(default_factory=FrozenPhaseSettings)
 
 
 def run_bench(settings: BenchSettings, say: Callable[[str], None] = print) -> pd.DataFrame:
@@ -56,7 +66,8 @@ def run_bench(settings: BenchSettings, say: Callable[[str], None] = print) -> pd
 
     Returns:
         Columns ``name, pixels, images_per_second, ratio, against, runs``; ``ratio`` is this row's
-        rate over that of the row named in ``against``, 1 where there is none.
+        rate over that of the row named in ``against``, 1 where there is none. Where memory was
+        measured also ``megabytes`` and ``memory_ratio``.
     """
     from pipelines.bench import bench_augmentation
 
@@ -68,6 +79,8 @@ def run_bench(settings: BenchSettings, say: Callable[[str], None] = print) -> pd
             lambda name=name, pixels=pixels: _bench_network(name, pixels, settings)
             for name, pixels in settings.backbones
         ),
+        lambda: bench_large_batch(settings.large_batch),
+        lambda: bench_frozen_phase(settings.frozen_phase),
     ]
     for measure in measures:
         measured = measure()
@@ -92,7 +105,9 @@ def write_bench(table: pd.DataFrame, folder: Path) -> Path:
 
 def _lines(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(
-        f"{row['name']:48} {row['pixels']:>4} px {row['images_per_second']:>10.1f} images/s"
+        f"{row['name']:64} {row['pixels']:>4} px {row['images_per_second']:>10.1f} images/s"
+        + (f" {row['megabytes']:>8.0f} MB" if "megabytes" in row else "")
+        + (f" {row['ratio']:>6.2f} x" if row["against"] else "")
         for row in rows
     )
 

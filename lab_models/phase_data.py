@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lab_models.class_batches import class_batches
 from lab_models.contrastive.collapse import FIGURES, CollapseFigures
 from lab_models.networks import Networks, phase_seed
 from lab_models.phases import TrainingData
 from lab_models.recipes import Phase, Recipe
 from lab_models.runs import RunDirectory
 from lab_models.stored_features import StoredViews, ViewSource, store_features
-from pipelines.balanced_sampling import ClassBatches, class_sample
+from pipelines.balanced_sampling import class_sample
 from pipelines.batch_rows import BatchRows, check_class_weights, steps_of
 from pipelines.class_weights import class_weights
 from pipelines.image_cache import ImageCache
@@ -89,10 +90,10 @@ class PhaseData:
 
     def _steps(self, phase: Phase) -> int:
         labels = self.manifest.label_ids[self._rows]
-        return steps_of(labels, self.recipe.batch_size_of(phase), _class_batches(phase))
+        return steps_of(labels, self.recipe.batch_size_of(phase), class_batches(phase))
 
     def _sampling(self, phase: Phase) -> str:
-        return "natural" if _class_batches(phase) else self.recipe.data.sampling
+        return "natural" if class_batches(phase) else self.recipe.data.sampling
 
     def _images(self, phase: Phase) -> Callable[[int], tf.data.Dataset]:
         def batches_from(epoch: int) -> tf.data.Dataset:
@@ -132,7 +133,7 @@ class PhaseData:
             start_epoch=epoch,
             class_weights=self._weights,
             sampling=self._sampling(phase),
-            class_batches=_class_batches(phase),
+            class_batches=class_batches(phase),
             cache=self.cache,
         )
 
@@ -165,7 +166,7 @@ class PhaseData:
             size,
             self.recipe.seed,
             self._sampling(phase),
-            _class_batches(phase),
+            class_batches(phase),
         )
         path = stored_features_path(self.run, phase, "train")
         features = store_features(source, self._rows, phase.cached_views, path, self.say)
@@ -282,10 +283,3 @@ def _minority(
     if named:
         return tuple(classes.index(name) for name in named)
     return tuple(int(i) for i in np.flatnonzero(counts <= counts.mean()))
-
-
-def _class_batches(phase: Phase) -> ClassBatches | None:
-    settings = phase.contrastive
-    if not phase.compares_views or not settings.classes_per_batch:
-        return None
-    return ClassBatches(settings.classes_per_batch, settings.images_per_class)

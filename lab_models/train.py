@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lab_models.class_batches import check_batches
 from lab_models.environment import describe_environment
 from lab_models.recipes import Recipe, differences, get_recipe, list_recipes
 from lab_models.runs import (
@@ -23,7 +24,6 @@ from lab_models.runs import (
     write_json,
 )
 from lab_models.start_from import check_start, copy_start, load_start
-from pipelines.batch_rows import steps_per_epoch
 from pipelines.datasets import open_dataset
 from pipelines.image_cache import ImageCache
 from pipelines.labels import order_classes
@@ -96,7 +96,7 @@ def start_run(
     manifest = split_manifest(manifest, settings)
     statement = describe_split(manifest, settings)
     say(statement)
-    _check_counts(manifest, recipe)
+    _check_counts(manifest, recipe, say)
     if earlier is not None:
         check_start(recipe, manifest, earlier)
     contract = _contract(recipe)
@@ -220,7 +220,7 @@ def _choose(recipe: Recipe, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _check_counts(manifest: Manifest, recipe: Recipe) -> None:
+def _check_counts(manifest: Manifest, recipe: Recipe, say: Say) -> None:
     if len(manifest.classes) < 2:
         raise LabError(
             f"The data holds the single class {list(manifest.classes)}; a classifier needs two. "
@@ -232,7 +232,7 @@ def _check_counts(manifest: Manifest, recipe: Recipe) -> None:
                 f"Phase {phase.name!r} watches the validation loss, but there are no validation "
                 "images. Set data.split.validation above 0, or run the phase with a fixed length."
             )
-        steps_per_epoch(len(manifest.rows("train")), recipe.batch_size_of(phase))
+        check_batches(recipe, phase, manifest, say)
 
 
 def _contract(recipe: Recipe) -> InputContract:

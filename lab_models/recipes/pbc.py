@@ -33,7 +33,7 @@ AUGMENT = AugmentSettings(
 # Views that are compared must keep their labels whole.
 VIEWS = dataclasses.replace(AUGMENT, cutmix_probability=0.0)
 # All eight classes in every batch, so that each image meets its own class and all others.
-BATCH = {"classes_per_batch": 8, "images_per_class": 4}
+COMPARISON = Contrastive(classes_per_batch=8, images_per_class=4, share=0.5)
 
 
 def scratch_recipe(subset: str, *, epochs: int, batch_size: int, learning_rate: float) -> Recipe:
@@ -77,7 +77,7 @@ def joint_recipe(subset: str, *, epochs: int, learning_rate: float) -> Recipe:
         average_weights=0.8,
         batch_size=32,
         augment=VIEWS,
-        contrastive=Contrastive(share=0.5, **BATCH),
+        contrastive=COMPARISON,
     )
     demo = {"phases.0.epochs": max(8, epochs // 4)}
     return _recipe(f"pbc_{subset}_joint", subset, (phase,), demo, 32)
@@ -91,7 +91,6 @@ def contrastive_recipe(subset: str, *, epochs: int, learning_rate: float) -> Rec
         epochs: Length of the second phase, which takes nearly all the time.
         learning_rate: Peak of its cosine course.
     """
-    views = Contrastive(**BATCH)
     phases = (
         Phase(
             "projection_head",
@@ -100,7 +99,7 @@ def contrastive_recipe(subset: str, *, epochs: int, learning_rate: float) -> Rec
             task="projection",
             batch_size=32,
             augment=VIEWS,
-            contrastive=views,
+            contrastive=COMPARISON,
         ),
         Phase(
             "projection",
@@ -111,7 +110,7 @@ def contrastive_recipe(subset: str, *, epochs: int, learning_rate: float) -> Rec
             average_weights=0.8,
             batch_size=32,
             augment=VIEWS,
-            contrastive=views,
+            contrastive=COMPARISON,
         ),
         Phase(
             "classifier",
