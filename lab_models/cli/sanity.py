@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,11 @@ def run(arguments: argparse.Namespace) -> None:
     )
     recipe = _recipe(arguments)
     import_tensorflow_quietly()
-    results = run_sanity(recipe, arguments.data, arguments.out, settings, say=_say)
+    try:
+        results = run_sanity(recipe, arguments.data, arguments.out, settings, say=_say)
+    except KeyboardInterrupt:
+        print("\nto go on: the same command again", file=sys.stderr)
+        raise
     print(results_text(results))
     page = arguments.out / PAGE
     print(f"page: {page}")

@@ -101,9 +101,12 @@ def read_answers(
         if change is not None:
             places = rows[start : start + CHUNK]
             images = np.stack([change(image, int(row)) for image, row in zip(images, places)])
-        answer = network.predict(images.astype(np.float32), batch_size=batch_size, verbose=0)
-        scores.append(np.asarray(answer[0], np.float32))
-        features.append(np.asarray(answer[1], np.float32))
+        # Whole batches only: every other size would be traced anew.
+        spare = np.zeros((-len(images) % batch_size, *images.shape[1:]), np.float32)
+        filled = np.concatenate([images.astype(np.float32), spare])
+        answer = network.predict(filled, batch_size=batch_size, verbose=0)
+        scores.append(np.asarray(answer[0][: len(images)], np.float32))
+        features.append(np.asarray(answer[1][: len(images)], np.float32))
     pooled = np.concatenate(features)
     pooled /= np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
     labels = manifest.table["label"].to_numpy(str)[rows]

@@ -55,6 +55,15 @@ def test_one_clear_error_before_anything_is_trained(smears, tmp_path, capsys, mo
     assert not (tmp_path / "out").exists()
 
 
+def test_says_how_to_go_on_after_an_interruption(smears, tmp_path, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sanity_run, "find_or_train", interrupt)
+    assert main(words(smears, tmp_path)) == 130
+    assert "to go on: the same command again" in capsys.readouterr().err
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from lab_models.cli import sanity; import argparse\n"

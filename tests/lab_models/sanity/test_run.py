@@ -8,7 +8,7 @@ import pytest
 
 from lab_models.sanity import run as sanity_run
 from lab_models.sanity.run import run_sanity
-from lab_models.sanity.settings import MaskSettings, SanityError, SanitySettings
+from lab_models.sanity.settings import MaskSettings, ProbeSettings, SanityError, SanitySettings
 from lab_models.sanity.text import results_text
 from pipelines.datasets import open_dataset
 from pipelines.manifest import write_manifest
@@ -21,7 +21,11 @@ QUIET = {"say": lambda line: None}
 def tested(smears, tmp_path_factory):
     """Everything, on untrained networks: the folder and the results."""
     folder = tmp_path_factory.mktemp("out")
-    settings = SanitySettings(seeds=(0,), masks=MaskSettings(examples=2))
+    settings = SanitySettings(
+        seeds=(0,),
+        masks=MaskSettings(examples=2),
+        probes=ProbeSettings(folds=2, iterations=100),
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sanity_run, "find_or_train", untrained)
         return folder, run_sanity(tiny_recipe(), smears, folder, settings, **QUIET)
