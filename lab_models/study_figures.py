@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 SOURCE = (
     "Study hairy: Pre-classification of Hairy Cells Using Supervised Contrastive Learning, "
-    "Lund 2022; 76,612 training and 15,374 test images, one training of each model."
+    "Lund 2022; 76,612 training and 15,374 test images, one figure for each model."
 )
 HAIRY_CELLS = 1453
 """Hairy cells among the study's test images."""

@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Trains, prints the tables, writes CSV and page."""
     from lab_models.quiet import import_tensorflow_quietly
     from lab_models.report.study_comparison import comparison_page, comparison_text
-    from lab_models.study_comparison import StudyComparisonSettings, compare_study
+    from lab_models.study_comparison import compare_study
+    from lab_models.study_settings import StudyComparisonSettings
     from tflite.runtime.files import whole_file, write_whole
 
     changes, own_changes = _changes(arguments.set)

@@ -13,8 +13,8 @@ from lab_models.recipes import recipe_id
 from lab_models.report import html
 from lab_models.report.comparison import tested
 from lab_models.report.words import NOTHING, SPACE, duration, fixed, interval, number, percent
-from lab_models.study_comparison import PairTest, StudyComparison, StudyRun
 from lab_models.study_figures import HAIRY_CELLS, SOURCE, STUDY_FIGURES, StudyFigures
+from lab_models.study_results import PairTest, StudyComparison, StudyRun
 from pipelines.labels import display_name
 
 Row = tuple[str, ...]

@@ -11,7 +11,8 @@ import pytest
 from lab_models.cli import main
 from lab_models.recipes import get_recipe
 from lab_models.runs import RunDirectory
-from lab_models.study_comparison import StudyComparisonSettings, compare_study, find_or_start
+from lab_models.study_comparison import compare_study, find_or_start
+from lab_models.study_settings import StudyComparisonSettings
 from lab_models.train import go_on, start_run
 from tests.integration.conftest import draw_classes
 
@@ -89,7 +90,8 @@ def test_other_data_recipe_or_seed_is_trained_anew(compared, tmp_path, change, m
     runs, _ = compared
     trained = []
     monkeypatch.setattr("lab_models.study_comparison.go_on", lambda run, say: trained.append(run))
-    monkeypatch.setattr("lab_models.study_comparison._put_together", lambda *_: None)
+    monkeypatch.setattr("lab_models.study_comparison.read_study_run", lambda *_: None)
+    monkeypatch.setattr("lab_models.study_comparison.put_together", lambda *_: None)
     changes, seeds = dict(CHANGES), (0,)
     data = draw_classes(tmp_path / "colours")
     copy = tmp_path / "runs"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from lab_models.compare import compare_runs
 from lab_models.metrics import Estimate, MetricSettings
 from lab_models.recipes import list_recipes
 from lab_models.report.study_comparison import (
@@ -19,35 +19,37 @@ from lab_models.report.study_comparison import (
     run_table,
     spread,
 )
-from lab_models.study_comparison import (
-    PairTest,
-    StudyComparison,
-    StudyComparisonSettings,
-    StudyRun,
-    _metrics,
-)
+from lab_models.runs import read_json, write_json
 from lab_models.study_figures import HAIRY_CELLS, STUDY_FIGURES
+from lab_models.study_results import put_together, read_study_run
+from lab_models.study_settings import StudyComparisonSettings
 from tests.lab_models.fake_run import make_fake_run
+from tflite.runtime.errors import LabError
 
 METRICS = MetricSettings(bootstrap_draws=20)
+DURATIONS = {"training_seconds": 61.0}
 RECIPES = ("hal_r", "hal_t3002")
 
 
-def make_comparison(folder, seeds=(0, 1), splits=("validation", "test"), weights="random"):
+def make_comparison(
+    folder, seeds=(0, 1), splits=("validation", "test"), weights="random", subsets=""
+):
     settings = StudyComparisonSettings(recipes=RECIPES, seeds=seeds, metrics=METRICS)
-    runs, tests = [], []
+    runs = []
     for number, name in enumerate(RECIPES):
         for seed in seeds:
             run = make_fake_run(
                 folder / name / str(seed), per_class=20, splits=splits, seed=10 * number + seed
             )
-            figures = _metrics(run, METRICS)
-            runs.append(StudyRun(name, seed, run, figures, "hairy_cell", 61.0, weights, False))
-    for first, second in zip(runs[: len(seeds)], runs[len(seeds) :]):
-        test = compare_runs([first.run, second.run]).tests[0]
-        tests.append(PairTest(*RECIPES, first.seed, test))
-    split = "test" if "test" in splits else "validation"
-    return StudyComparison(tuple(runs), tuple(tests), split, "No slide is shared.", settings)
+            write_json(run.recipe_json, {**read_json(run.recipe_json), "weights": weights})
+            added = {"split_statement": "No slide is shared.", "durations": DURATIONS}
+            write_json(run.environment, {**read_json(run.environment), **added})
+            if subsets:
+                manifest = pd.read_csv(run.manifest)
+                letters = np.resize(list(subsets), len(manifest))
+                manifest.assign(subset=letters).to_csv(run.manifest, index=False)
+            runs.append(read_study_run(name, seed, run, settings, False))
+    return put_together(runs, settings)
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +123,27 @@ def test_text_and_page_hold_every_training(comparison):
     assert "Lund 2022" in page
     assert page.count("<tr") >= len(rows) + len(figure_table(comparison)[1])
     assert "\xa0" not in text
+
+
+def test_figures_are_of_the_sets_that_the_study_tested_on(tmp_path, comparison):
+    chosen = make_comparison(tmp_path, (0,), subsets="ABCD")
+    every = comparison.runs[0]
+    for split in ("test", "validation"):
+        rows = every.parts[split].table["index"].to_numpy()
+        kept = np.isin(np.resize(list("ABCD"), rows.max() + 1)[rows], ["A", "B"])
+        assert list(chosen.runs[0].parts[split].table["index"]) == list(rows[kept])
+        assert chosen.runs[0].metrics[split].count == kept.sum()
+    assert "which the study tested on" in cautions(chosen)[0]
+    assert "which the study tested on" not in cautions(comparison)[0]
+
+
+def test_runs_with_other_images_are_not_compared(comparison):
+    first, second = comparison.of("hal_r")[0], comparison.of("hal_t3002")[0]
+    table = second.parts["test"].table
+    moved = dataclasses.replace(
+        second.parts["test"], table=table.assign(path=table["path"].iloc[::-1].to_numpy())
+    )
+    other = dataclasses.replace(second, parts={**second.parts, "test": moved})
+    settings = dataclasses.replace(comparison.settings, seeds=(0,))
+    with pytest.raises(LabError, match="different images"):
+        put_together([first, other], settings)
