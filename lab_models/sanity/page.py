@@ -30,7 +30,11 @@ def sanity_page(results: Results, pictures: dict[str, Path]) -> str:
     first, *rest = verdict(results)
     lead = html.paragraph(first, "lead statement")
     parts: tuple[tuple[str, str, Callable[[], str]], ...] = (
-        ("subsets", "Subsets", lambda: _subsets(results, pictures)),
+        (
+            "subsets",
+            "Subsets" if results.on("part_1", "C") else "Figures",
+            lambda: _subsets(results, pictures),
+        ),
         ("probes", "Probes", lambda: _probes(results)),
         ("masks", "Masks", lambda: _masks(results)),
         ("left-out", "Leave one source out", lambda: _left_out(results)),
@@ -39,8 +43,12 @@ def sanity_page(results: Results, pictures: dict[str, Path]) -> str:
     inner = lead + _tiles(results) + "".join(map(html.paragraph, rest))
     sections = [("verdict", "Verdict", inner)]
     sections += [(anchor, heading, make()) for anchor, heading, make in parts]
-    subtitle = f"recipe {results.recipe}, {number(len(results.runs))} trainings, {results.data}"
+    subtitle = f"recipe {results.recipe}, {_counted(len(results.runs), 'training')}, {results.data}"
     return html.page("Shortcut test: the cell or the database?", subtitle, sections)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{number(count)} {what}{'' if count == 1 else 's'}"
 
 
 def _tiles(results: Results) -> str:

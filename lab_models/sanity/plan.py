@@ -64,7 +64,7 @@ def make_plan(data: SanityData, settings: SanitySettings) -> Plan:
         _add_parts(plan, data, settings)
     elif settings.wants("masks") or (settings.wants("probes") and not no_sources):
         plan.parts.extend(
-            Training(WHOLE, "all sources", seed, data.manifest) for seed in settings.seeds
+            Training(WHOLE, "all images", seed, data.manifest) for seed in settings.seeds
         )
     if settings.wants("leave-one-out") and not no_sources:
         _add_left_out(plan, data, settings)

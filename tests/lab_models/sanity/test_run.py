@@ -98,7 +98,7 @@ def test_data_without_subsets(smears, tmp_path, monkeypatch):
     settings = SanitySettings(seeds=(0,), tests=("probes", "masks"))
     out = tmp_path / "out"
     results = run_sanity(tiny_recipe(), tmp_path / "cells.csv", out, settings, **QUIET)
-    assert results.trained_on == {"all": "all sources"}
+    assert results.trained_on == {"all": "all images"}
     assert {m.on for m in results.masked} == {"validation"}
     assert results.probed
     assert "Beside the study" not in (out / "sanity.html").read_text()

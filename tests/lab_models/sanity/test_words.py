@@ -81,7 +81,7 @@ def test_a_network_that_finds_cells_behind_the_mask_reads_the_background():
 
 
 def test_a_probe_alone_makes_recall_doubtful_where_c_does_not_speak_for_it():
-    one = {"trained_on": {"all": "all sources"}, "tested": (on_set("all", "test", 95),),
+    one = {"trained_on": {"all": "all images"}, "tested": (on_set("all", "test", 95),),
            "single_source": {"all": {"hairy_cell": "hairy_db"}}}  # fmt: skip
     loud = make_results(**one, probed=(Probed("all", 0, probe(0.97)),))
     assert "tell hairy_db apart with 0.97" in judgement(loud)
