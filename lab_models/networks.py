@@ -113,6 +113,13 @@ def build_networks(recipe: Recipe, contract: InputContract, classes: tuple[str, 
     )
 
 
+def without_optimizer(projection: ProjectionModel) -> ProjectionModel:
+    """An equal projection model that carries no optimiser of the phase it was trained in."""
+    fresh = type(projection).from_config(projection.get_config())
+    fresh.set_weights(projection.get_weights())
+    return fresh
+
+
 def phase_seed(recipe: Recipe, phase: Phase) -> int:
     """Seed of a phase's views: another in each phase, the same in every run of the recipe."""
     position = [p.name for p in recipe.phases].index(phase.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,15 +65,14 @@ class PhaseData:
             batches_from, validation = self._views(phase), self._validation_views(phase)
         else:
             batches_from, validation = self._images(phase), self._validation(phase)
+        files = [stored_features_path(self.run, phase, s) for s in ("train", "validation")]
+        leftovers = tuple(files) if phase.cached_views else ()
+        steps = self._steps(phase)
         if not phase.compares_views:
-            return TrainingData(batches_from, self._steps(phase), validation)
-        return TrainingData(
-            batches_from,
-            self._steps(phase),
-            validation,
-            build_contrastive_loss(phase, self.manifest.classes, self._counts),
-            (self._collapse_watch(phase),),
-        )
+            return TrainingData(batches_from, steps, validation, leftovers=leftovers)
+        loss = build_contrastive_loss(phase, self.manifest.classes, self._counts)
+        watch = (self._collapse_watch(phase),)
+        return TrainingData(batches_from, steps, validation, loss, watch, leftovers)
 
     @property
     def _rows(self) -> np.ndarray:
@@ -242,7 +242,7 @@ def _earlier_figures(run: RunDirectory, phase: Phase) -> tuple[CollapseFigures, 
     return tuple(CollapseFigures(*values) for values in rows.itertuples(index=False))
 
 
-def stored_features_path(run: RunDirectory, phase: Phase, split: str) -> Any:
+def stored_features_path(run: RunDirectory, phase: Phase, split: str) -> Path:
     """The file of a phase's stored features."""
     return run.checkpoints / f"features_{phase.name}_{split}.npy"
 

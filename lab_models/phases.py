@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -55,6 +56,7 @@ class TrainingData:
         validation: The validation images once, in the same form; None to go without.
         contrastive_loss: Of a phase that compares views.
         watch: Callbacks of this phase that come before the history is written.
+        leftovers: Files that nobody needs once the phase is over.
     """
 
     batches_from: Callable[[int], tf.data.Dataset]
@@ -62,6 +64,7 @@ class TrainingData:
     validation: tf.data.Dataset | None
     contrastive_loss: keras.losses.Loss | None = None
     watch: tuple[keras.callbacks.Callback, ...] = ()
+    leftovers: tuple[Path, ...] = ()
 
 
 def run_phases(
@@ -240,6 +243,8 @@ class _PhaseRun:
             write_variables(self.networks.weights, self.state.average)
         self.state.phase_finished, self.state.average = True, []
         self.save()
+        for path in self.data.leftovers:
+            path.unlink(missing_ok=True)
 
 
 class _EpochKeeper(keras.callbacks.Callback):

@@ -312,12 +312,16 @@ def _save_results(
 ) -> None:
     import keras
 
+    from lab_models.networks import without_optimizer
     from lab_models.predict import predict_rows
 
     classifier = networks.classifier
+    # A frozen last phase is no property of the network: whoever loads it may train it.
+    for layer in classifier.model.layers:
+        layer.trainable = True
     if networks.projection is not None:
         with whole_file(run.projection) as temporary:
-            networks.projection.save(temporary)
+            without_optimizer(networks.projection).save(temporary)
     for model, path in ((classifier.model, run.model), (classifier.encoder, run.encoder)):
         with whole_file(path) as temporary:
             # A new model of the same layers carries no optimiser: a third of the size, and it

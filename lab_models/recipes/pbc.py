@@ -32,8 +32,6 @@ AUGMENT = AugmentSettings(
 )
 # Views that are compared must keep their labels whole.
 VIEWS = dataclasses.replace(AUGMENT, cutmix_probability=0.0)
-# All eight classes in every batch, so that each image meets its own class and all others.
-COMPARISON = Contrastive(classes_per_batch=8, images_per_class=4, share=0.5)
 
 
 def scratch_recipe(subset: str, *, epochs: int, batch_size: int, learning_rate: float) -> Recipe:
@@ -57,7 +55,9 @@ def scratch_recipe(subset: str, *, epochs: int, batch_size: int, learning_rate: 
     return _recipe(f"pbc_{subset}", subset, (phase,), demo, batch_size)
 
 
-def joint_recipe(subset: str, *, epochs: int, learning_rate: float) -> Recipe:
+def joint_recipe(
+    subset: str, *, epochs: int, images_per_class: int, learning_rate: float
+) -> Recipe:
     """The same network, trained with cross-entropy and SupCon in one step.
 
     An epoch makes two views of each image, so it takes twice the time of `scratch_recipe`'s.
@@ -65,8 +65,10 @@ def joint_recipe(subset: str, *, epochs: int, learning_rate: float) -> Recipe:
     Args:
         subset: tiny, small or medium.
         epochs: Length of the only phase.
+        images_per_class: Of each of the eight classes in a batch.
         learning_rate: Peak of the cosine course.
     """
+    size, comparison = _balanced(images_per_class)
     phase = Phase(
         "joint",
         "full",
@@ -75,31 +77,35 @@ def joint_recipe(subset: str, *, epochs: int, learning_rate: float) -> Recipe:
         optimizer=_optimizer(learning_rate),
         loss=Loss(label_smoothing=0.1),
         average_weights=0.8,
-        batch_size=32,
+        batch_size=size,
         augment=VIEWS,
-        contrastive=COMPARISON,
+        contrastive=comparison,
     )
     demo = {"phases.0.epochs": max(8, epochs // 4)}
-    return _recipe(f"pbc_{subset}_joint", subset, (phase,), demo, 32)
+    return _recipe(f"pbc_{subset}_joint", subset, (phase,), demo, size)
 
 
-def contrastive_recipe(subset: str, *, epochs: int, learning_rate: float) -> Recipe:
+def contrastive_recipe(
+    subset: str, *, epochs: int, images_per_class: int, learning_rate: float
+) -> Recipe:
     """The same network in the three steps of HAL-C.
 
     Args:
         subset: tiny, small or medium.
         epochs: Length of the second phase, which takes nearly all the time.
+        images_per_class: Of each of the eight classes in a batch of the first two phases.
         learning_rate: Peak of its cosine course.
     """
+    size, comparison = _balanced(images_per_class)
     phases = (
         Phase(
             "projection_head",
             "frozen",
             1,
             task="projection",
-            batch_size=32,
+            batch_size=size,
             augment=VIEWS,
-            contrastive=COMPARISON,
+            contrastive=comparison,
         ),
         Phase(
             "projection",
@@ -108,9 +114,9 @@ def contrastive_recipe(subset: str, *, epochs: int, learning_rate: float) -> Rec
             task="projection",
             optimizer=_optimizer(learning_rate),
             average_weights=0.8,
-            batch_size=32,
+            batch_size=size,
             augment=VIEWS,
-            contrastive=COMPARISON,
+            contrastive=comparison,
         ),
         Phase(
             "classifier",
@@ -124,6 +130,13 @@ def contrastive_recipe(subset: str, *, epochs: int, learning_rate: float) -> Rec
     demo = {"phases.1.epochs": max(8, epochs // 4)}
     recipe = _recipe(f"pbc_{subset}_contrastive", subset, phases, demo, 32)
     return dataclasses.replace(recipe, normalize_features=True)
+
+
+def _balanced(images_per_class: int) -> tuple[int, Contrastive]:
+    """Batch size, and batches that show each image its own class and all the others."""
+    return 8 * images_per_class, Contrastive(
+        classes_per_batch=8, images_per_class=images_per_class, share=0.5
+    )
 
 
 def _optimizer(learning_rate: float) -> Optimizer:

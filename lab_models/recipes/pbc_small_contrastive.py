@@ -11,4 +11,4 @@ Time and hardware: as PBC-SMALL on 2 CPU cores.
 
 from lab_models.recipes.pbc import contrastive_recipe
 
-RECIPE = contrastive_recipe("small", epochs=25, learning_rate=0.002)
+RECIPE = contrastive_recipe("small", epochs=25, images_per_class=4, learning_rate=0.002)

@@ -11,4 +11,4 @@ Time and hardware: as PBC-SMALL on 2 CPU cores.
 
 from lab_models.recipes.pbc import joint_recipe
 
-RECIPE = joint_recipe("small", epochs=25, learning_rate=0.002)
+RECIPE = joint_recipe("small", epochs=25, images_per_class=4, learning_rate=0.002)

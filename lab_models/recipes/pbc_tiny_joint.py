@@ -11,4 +11,4 @@ Time and hardware: as PBC-TINY on 2 CPU cores.
 
 from lab_models.recipes.pbc import joint_recipe
 
-RECIPE = joint_recipe("tiny", epochs=100, learning_rate=0.002)
+RECIPE = joint_recipe("tiny", epochs=100, images_per_class=2, learning_rate=0.002)
