@@ -195,8 +195,7 @@ def _statement(run: StudyRun, split: str) -> str:
         return statement
     return (
         f"Figures are of the {taken:,} {split} images of sets A and B, which the study tested on; "
-        f"{there - taken:,} others (cells of hairy slides that are no hairy cells; lookalikes) "
-        f"belong to the shortcut test. {statement}"
+        f"the {there - taken:,} others belong to the shortcut test. {statement}"
     )
 
 
