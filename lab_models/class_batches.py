@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lab_models.suggest import unknown_name
 from pipelines.balanced_sampling import ClassBatches
 from pipelines.batch_rows import steps_of
+from tflite.runtime.errors import LabError
 
 if TYPE_CHECKING:
     from lab_models.recipes import Phase, Recipe
@@ -21,6 +23,26 @@ def class_batches(phase: Phase) -> ClassBatches | None:
     if not phase.compares_views or not settings.classes_per_batch:
         return None
     return ClassBatches(settings.classes_per_batch, settings.images_per_class)
+
+
+def minority_classes(phase: Phase, classes: Sequence[str], counts: np.ndarray) -> tuple[int, ...]:
+    """Ids of the classes that ``supervised_minority`` takes for rare.
+
+    Args:
+        phase: Names them, or none, which takes those with no more images than the mean.
+        classes: Class names in order.
+        counts: Training images of each class, ``(classes,)``.
+
+    Raises:
+        LabError: If a name is no class of the data.
+    """
+    named = phase.contrastive.minority
+    for name in named:
+        if name not in classes:
+            raise LabError(unknown_name("class", name, classes))
+    if named:
+        return tuple(list(classes).index(name) for name in named)
+    return tuple(int(i) for i in np.flatnonzero(counts <= counts.mean()))
 
 
 def check_batches(
@@ -40,8 +62,9 @@ def check_batches(
     labels = manifest.label_ids[manifest.rows("train")]
     batches = class_batches(phase)
     steps_of(labels, recipe.batch_size_of(phase), batches)
+    counts = np.bincount(labels, minlength=len(manifest.classes))
+    minority_classes(phase, manifest.classes, counts)
     if batches is not None:
-        counts = np.bincount(labels, minlength=len(manifest.classes))
         note = batches.describe_repeats(counts.tolist(), manifest.classes)
         if note:
             say(f"{phase.name}: {note}")

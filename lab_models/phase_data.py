@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lab_models.class_batches import class_batches
+from lab_models.class_batches import class_batches, minority_classes
 from lab_models.contrastive.collapse import FIGURES, CollapseFigures
 from lab_models.networks import Networks, phase_seed
 from lab_models.phases import TrainingData
@@ -265,21 +265,7 @@ def build_contrastive_loss(
     settings = phase.contrastive
     options: dict[str, Any] = {}
     if settings.loss == "supervised_minority":
-        options["minority_classes"] = _minority(settings.minority, classes, counts)
+        options["minority_classes"] = minority_classes(phase, classes, counts)
     if settings.loss == "supervised_prototypes":
         options["classes"] = len(classes)
     return contrastive_loss(settings.loss, temperature=settings.temperature, **options)
-
-
-def _minority(
-    named: tuple[str, ...], classes: tuple[str, ...], counts: np.ndarray
-) -> tuple[int, ...]:
-    from lab_models.suggest import unknown_name
-    from tflite.runtime.errors import LabError
-
-    for name in named:
-        if name not in classes:
-            raise LabError(unknown_name("class", name, classes))
-    if named:
-        return tuple(classes.index(name) for name in named)
-    return tuple(int(i) for i in np.flatnonzero(counts <= counts.mean()))

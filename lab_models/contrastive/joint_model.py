@@ -76,11 +76,11 @@ class JointModel(ContrastiveModel):
         embeddings, scores = outputs
         contrastive = batch.contrastive_losses(self.loss, embeddings)
         labels = batch.per_row(batch.labels)
-        targets = tf.one_hot(labels, tf.shape(scores)[-1])
+        targets = tf.one_hot(labels, scores.shape[-1])
         entropy = keras.losses.categorical_crossentropy(
             targets, scores, label_smoothing=self.label_smoothing
         )
-        hits = tf.argmax(scores, axis=-1, output_type=tf.int32) == labels
+        hits = tf.equal(tf.argmax(scores, axis=-1, output_type=tf.int32), labels)
         self.accuracy.update_state(tf.cast(hits, tf.float32))
         return batch.mean_over_all(self.share * contrastive + (1 - self.share) * entropy)
 

@@ -155,7 +155,8 @@ class _Passes:
             return [a.write(part, tf.cast(o, a.dtype)) for a, o in zip(arrays, outputs)], state
 
         arrays, _ = self._loop(body, arrays, list(state))
-        return [array.concat() for array in arrays]
+        joined = zip(arrays, self.batch.output_sizes)
+        return [tf.ensure_shape(array.concat(), (None, size)) for array, size in joined]
 
     def backward(self, slopes: Sequence[Any], state: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Gradients of the weights from those of the outputs, and the state after all parts."""
