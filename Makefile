@@ -1,6 +1,6 @@
 # One-line verbs; all settings stand in pyproject.toml, all versions in .requirements.txt.
 PYTHON ?= python3.11
-RECIPE ?= hal_t3002
+RECIPE ?= hal_c3003
 SCALE ?= demo
 OUT ?= runs
 READY = .venv/.ready
@@ -14,6 +14,12 @@ setup: $(READY) ## make .venv with every pinned package
 
 train-hairy: $(READY) ## train and report; DATA= RECIPE= SCALE=demo|full WEIGHTS= SEED= OUT= SET="field=value ..."
 	$(RUN_IN)lab-models train --open --recipe $(RECIPE) --scale $(SCALE) --out $(OUT) $(if $(DATA),--data $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(SEED),--seed $(SEED)) $(foreach s,$(SET),--set $(s))
+
+compare-hairy: $(READY) ## train HAL-R, HAL-T, HAL-C on the same data, beside the study's table; DATA= SCALE= SEEDS="0 1 2" WEIGHTS= OUT= SET=
+	$(RUN_IN)lab-models compare-study --scale $(SCALE) --out $(OUT) $(if $(DATA),--data $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(SEEDS),--seeds $(SEEDS)) $(foreach s,$(SET),--set $(s))
+
+sanity: $(READY) ## the shortcut test: the cell or the database? DATA= SCALE= SEEDS="0 1 2" WEIGHTS= SET=
+	$(RUN_IN)lab-models sanity --scale $(SCALE) $(if $(DATA),--data $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(SEEDS),--seeds $(SEEDS)) $(foreach s,$(SET),--set $(s))
 
 tflite: $(READY) ## turn a run into float32 and int8 bundles for the device; RUN= (the newest run), OUT=
 	$(RUN_IN)lab-models export $(RUN) --runs-folder $(OUT)
@@ -48,5 +54,5 @@ $(READY): .requirements.txt setup.py
 $(DEVICE): .requirements.txt setup.py
 	$(PYTHON) -m venv .venv-device && .venv-device/bin/pip install -q -c .requirements.txt setuptools wheel pytest pytest-timeout && .venv-device/bin/pip install -q -c .requirements.txt --no-build-isolation -e .[device] && touch $@
 
-.PHONY: help setup train-hairy tflite test test-slow test-device lint types format bench clean
+.PHONY: help setup train-hairy compare-hairy sanity tflite test test-slow test-device lint types format bench clean
 .DEFAULT_GOAL := help

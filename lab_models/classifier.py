@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,38 +68,40 @@ def build_classifier(
         raise ValueError(f"A classifier needs at least two classes, got {list(classes)}.")
     body = build_backbone(backbone, contract, weights)
     features = layers.GlobalAveragePooling2D(name=FEATURES)(body.model.output)
-    head = _build_head(features.shape[-1], classes, dropout, normalize_features)
+    apply_head = _head_layers(len(classes), dropout, normalize_features)
+    inputs = keras.Input(features.shape[1:], name="features")
     name = f"{backbone}_classifier"
     return Classifier(
-        keras.Model(body.model.input, _through(head, features), name=name),
+        keras.Model(body.model.input, apply_head(features), name=name),
         keras.Model(body.model.input, features, name=f"{backbone}_encoder"),
-        head,
+        keras.Model(inputs, apply_head(inputs), name="classifier_head"),
         body.layers,
     )
 
 
-def _build_head(
-    features: int, classes: Sequence[str], dropout: float, normalize: bool
-) -> keras.Model:
-    import keras
+def _head_layers(classes: int, dropout: float, normalize: bool) -> Callable[[Any], Any]:
+    """From features to scores; each call goes through the same layers."""
     from keras import layers
 
-    inputs = keras.Input((features,), name="features")
     # float32 whatever the policy: the squares of 2048 features may exceed half precision, and a
     # softmax in it loses the small scores.
-    parts = [layers.UnitNormalization(dtype="float32", name=NORMALIZED)] if normalize else []
-    parts += [
-        layers.Dropout(dropout, name="dropout"),
-        layers.Dense(len(classes), activation="softmax", dtype="float32", name=PREDICTIONS),
-    ]
-    x = inputs
-    for layer in parts:
-        x = layer(x)
-    return keras.Model(inputs, x, name="classifier_head")
+    square = layers.Dot(axes=1, dtype="float32", name="squared_length")
+    scale = layers.Multiply(dtype="float32", name=NORMALIZED)
+    drop = layers.Dropout(dropout, name="dropout")
+    dense = layers.Dense(classes, activation="softmax", dtype="float32", name=PREDICTIONS)
+
+    def apply(features: Any) -> Any:
+        if normalize:
+            features = scale([features, _inverse_root(square([features, features]))])
+        return dense(drop(features))
+
+    return apply
 
 
-def _through(head: keras.Model, features: Any) -> Any:
-    """The head's layers on other features, so that the classifier stays one flat network."""
-    for layer in head.layers[1:]:
-        features = layer(features)
-    return features
+def _inverse_root(squared_length: Any) -> Any:
+    """One over the length. With the layers around it, Keras's UnitNormalization in parts that
+    int8 kernels exist for.
+    """
+    from keras import ops
+
+    return ops.rsqrt(ops.maximum(squared_length, 1e-12))

@@ -24,6 +24,7 @@ from lab_models.runs import (
     write_json,
 )
 from lab_models.start_from import check_start, copy_start, load_start
+from lab_models.training_features import save_training_features
 from pipelines.datasets import open_dataset
 from pipelines.image_cache import ImageCache
 from pipelines.labels import order_classes
@@ -158,6 +159,13 @@ def go_on(
     progress = Progress(epochs, done_epochs=_epochs_done(run))
     run_phases(networks, recipe, data_for, run, (progress, *callbacks))
     _save_results(run, networks, prepared, recipe)
+    save_training_features(
+        run,
+        encoder=classifier.encoder,
+        manifest=prepared.manifest,
+        cache=prepared.cache,
+        batch_size=recipe.batch_size,
+    )
     metrics = finish_report(run)
     _add_duration(run, "training_seconds", time.perf_counter() - started)
     run.finished.touch()

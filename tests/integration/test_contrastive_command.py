@@ -214,3 +214,11 @@ def test_values_of_the_study():
     validation = get_recipe("hal_c3001_validation")
     assert [p.epochs for p in validation.phases] == [7, 7, 20]
     assert [p.optimizer.learning_rate for p in validation.phases] == [1e-5, 1e-5, 1e-3]
+
+
+def test_its_classifier_converts_to_int8(contrastive_run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(contrastive_run.path, copy)
+    # Nine validation images cannot bear the limits of parity; that all is int8 is checked anyway.
+    assert main(["export", str(copy), "--allow-mismatch"]) == 0
+    assert (copy / "tflite" / "model_int8.tflite").exists()

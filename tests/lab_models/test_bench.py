@@ -3,14 +3,18 @@ from __future__ import annotations
 import pandas as pd
 
 from lab_models.bench import BenchSettings, run_bench, write_bench
+from lab_models.bench_contrastive import FrozenPhaseSettings, LargeBatchSettings
 
 
 def test_rows_cover_what_users_wait_for_and_are_written_whole(tmp_path, monkeypatch):
     row = {"name": "one warp", "pixels": 96, "images_per_second": 10.0, "ratio": 5.0,
            "against": "Keras layers", "runs": 1}  # fmt: skip
     monkeypatch.setattr("pipelines.bench.bench_augmentation", lambda: [row])
-    settings = BenchSettings((("resnet10_half", 32),), 2, repeats=1, steps=1, smears=40,
-                             smear_size=32)  # fmt: skip
+    settings = BenchSettings(
+        (("resnet10_half", 32),), 2, repeats=1, steps=1, smears=40, smear_size=32,
+        large_batch=LargeBatchSettings("resnet10_half", 32, 8, 4, images=8, repeats=1),
+        frozen_phase=FrozenPhaseSettings("resnet10_half", 32, 16, 2, 1, 8, repeats=1),
+    )  # fmt: skip
     said = []
     table = run_bench(settings, said.append)
     assert list(table["name"]) == [
@@ -18,8 +22,15 @@ def test_rows_cover_what_users_wait_for_and_are_written_whole(tmp_path, monkeypa
         "synthetic smears, drawn and written",
         "resnet10_half, training step",
         "resnet10_half, evaluation",
+        "resnet10_half, SupCon step, batch of 4",
+        "resnet10_half, SupCon step, batch of 8 in parts of 4",
+        "resnet10_half frozen, classifier 2 epochs, encoder in each",
+        "resnet10_half frozen, classifier 2 epochs, 1 stored views",
     ]
     assert (table["images_per_second"] > 0).all()
-    assert len("\n".join(said).splitlines()) == 4
+    assert len("\n".join(said).splitlines()) == 8
+    memory = table.set_index("name")["megabytes"].dropna()
+    assert len(memory) == 2
+    assert (memory > 100).all()
     path = write_bench(table, tmp_path)
     assert {"tensorflow_version", "commit"} <= set(pd.read_csv(path).columns)

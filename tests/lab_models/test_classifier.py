@@ -65,3 +65,21 @@ def test_a_single_class_is_refused():
     contract = backbone_spec("resnet10_half").contract(32, 32)
     with pytest.raises(ValueError, match=r"at least two classes, got \['only'\]"):
         build_classifier("resnet10_half", contract, ("only",))
+
+
+def test_normalized_features_have_length_one_by_layers_that_int8_knows():
+    classifier = _tiny(normalize_features=True, dropout=0.0)
+    names = [layer.name for layer in classifier.model.layers]
+    assert names.index("pooled_features") < names.index("normalized_features")
+    normalized = keras.Model(
+        classifier.model.input, classifier.model.get_layer("normalized_features").output
+    )
+    images = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype("float32")
+    features = classifier.encoder.predict(images, verbose=0)
+    expected = features / np.linalg.norm(features, axis=1, keepdims=True)
+    np.testing.assert_allclose(normalized.predict(images, verbose=0), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        classifier.head.predict(features, verbose=0),
+        classifier.model.predict(images, verbose=0),
+        atol=1e-6,
+    )
