@@ -113,11 +113,12 @@ def draw_phases(axes: Any, history: pd.DataFrame, first: int = 1) -> None:
         return
     phases = history["phase"].astype(str).to_numpy()
     starts = [n for n in range(len(phases)) if n == 0 or phases[n] != phases[n - 1]]
-    for start in starts:
+    for number, start in enumerate(starts):
         if start:
             axes.axvline(first + start - 0.5, color=GREY, linewidth=0.8, linestyle=":")
+        # Each a line higher than the one before: a phase may be shorter than its name.
         axes.annotate(
-            display_name(phases[start]), (first + start - 0.45, 0.01),
+            display_name(phases[start]), (first + start - 0.45, 0.01 + 0.06 * number),
             xycoords=("data", "axes fraction"), fontsize=8, color=GREY,
         )  # fmt: skip
 
