@@ -17,9 +17,11 @@ from lab_models.recipes.recipe import Data, Input, Recipe
 from pipelines.augment_settings import hal_projection, hal_transfer
 from pipelines.split import SplitSettings
 
-# The same three steps with a smaller net and smaller images, for two cores and ten minutes. From
-# random weights the contrastive loss has everything to learn, so its phase takes nearly all the
-# time; batches hold four images of each class, and the frozen last phase trains on stored features.
+# The same with a smaller net and smaller images, for two cores and ten minutes. From random weights
+# the contrastive loss has everything to learn, so its phase takes nearly all the time, in small
+# batches, because it learns more from more steps; and the frozen last phase trains on stored
+# features. Classes are balanced over the epoch, not in each batch, so that data of any number of
+# classes will do.
 SMALL: dict[str, Any] = {
     "backbone": "resnet10_half",
     "weights": "random",
@@ -35,9 +37,7 @@ SMALL: dict[str, Any] = {
     "phases.0.augment.horizontal_flip": True,
     "phases.1.batch_norm": "update",
     "phases.1.average_weights": 0.7,
-    "phases.1.batch_size": 80,
-    "phases.1.contrastive.classes_per_batch": 20,
-    "phases.1.contrastive.images_per_class": 4,
+    "phases.1.batch_size": 40,
     "phases.1.optimizer.name": "adamw",
     "phases.1.optimizer.learning_rate": 3e-3,
     "phases.1.optimizer.weight_decay": 0.02,
@@ -57,11 +57,10 @@ DEMO: dict[str, Any] = {
     "phases.2.optimizer.learning_rate": 3e-2,
     "phases.2.optimizer.schedule": "cosine",
 }
-# Smaller batches, more steps: cross-entropy gains more from steps than the other loss from size.
 JOINT_DEMO: dict[str, Any] = {
     **SMALL,
     "phases.1.epochs": 12,
-    "phases.1.batch_size": 40,
+    "phases.1.contrastive.classes_per_batch": 20,
     "phases.1.contrastive.images_per_class": 2,
 }
 
