@@ -16,6 +16,8 @@ import keras
 import numpy as np
 import pytest
 
+from lab_models.contrastive.projection_model import ProjectionModel
+
 PROJECT = Path(__file__).parents[3]
 
 TWO_DEVICES = """
@@ -107,5 +109,6 @@ def test_two_workers_end_where_one_machine_does(tmp_path):
     losses = [[float(x) for x in out.split()[1:]] for out in (alone.stdout, outputs[0])]
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
     models = [keras.saving.load_model(tmp_path / f"{n}.keras") for n in ("alone", "together")]
+    assert all(isinstance(model, ProjectionModel) for model in models)
     for mine, theirs in zip(*(model.get_weights() for model in models)):
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
