@@ -61,7 +61,12 @@ def check_batches(
     """
     labels = manifest.label_ids[manifest.rows("train")]
     batches = class_batches(phase)
-    steps_of(labels, recipe.batch_size_of(phase), batches)
+    try:
+        steps_of(labels, recipe.batch_size_of(phase), batches)
+    except LabError as error:
+        fields = "contrastive.classes_per_batch and contrastive.images_per_class"
+        told = f" (class_batches are {fields} of the phase)" if batches else ""
+        raise LabError(f"Phase {phase.name!r}: {error}{told}") from None
     counts = np.bincount(labels, minlength=len(manifest.classes))
     minority_classes(phase, manifest.classes, counts)
     if batches is not None:
