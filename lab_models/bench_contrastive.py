@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,7 @@ class LargeBatchSettings:
         batch_size: The large batch.
         micro_batch: Its parts, and the size of the plain batch.
         images: Images shown in each timed run.
-        repeats: Timed runs of each; the median is given. Each kind runs in a process of its own,
-            whose highest memory is read at the end.
+        repeats: Timed runs of each, in turn; the median is given.
     """
 
     backbone: str = "resnet18"
@@ -36,7 +36,7 @@ class LargeBatchSettings:
     batch_size: int = 256
     micro_batch: int = 16
     images: int = 256
-    repeats: int = 3
+    repeats: int = 5
 
 
 @dataclass(frozen=True)
@@ -65,77 +65,85 @@ class FrozenPhaseSettings:
 def bench_large_batch(settings: LargeBatchSettings | None = None) -> list[dict[str, Any]]:
     """Memory and time of a large batch in parts against a plain batch of the parts' size.
 
+    Times are taken in turn in this process, memory in a process for each.
+
     Returns:
         Two rows with the columns of `lab_models.bench.run_bench`; ``megabytes`` is the highest
         memory of the whole process, TensorFlow included.
     """
     settings = settings or LargeBatchSettings()
-    plain = _in_own_process(settings, settings.micro_batch, 0)
-    large = _in_own_process(settings, settings.batch_size, settings.micro_batch)
+    kinds = ((settings.micro_batch, 0), (settings.batch_size, settings.micro_batch))
+    rates = _rates(settings, kinds)
+    megabytes = [_highest_memory(settings, *kind) for kind in kinds]
     name = f"{settings.backbone}, SupCon step"
-    plain_name = f"{name}, batch of {settings.micro_batch}"
-    large_name = f"{name}, batch of {settings.batch_size} in parts of {settings.micro_batch}"
-    rows = []
-    for title, found, against in ((plain_name, plain, ""), (large_name, large, plain_name)):
-        rows.append(
-            {
-                "name": title,
-                "pixels": settings.pixels,
-                "images_per_second": found["rate"],
-                "ratio": found["rate"] / plain["rate"] if against else 1.0,
-                "against": against,
-                "runs": settings.repeats,
-                "megabytes": found["megabytes"],
-                "memory_ratio": found["megabytes"] / plain["megabytes"] if against else 1.0,
-            }
-        )
-    return rows
+    plain = f"{name}, batch of {settings.micro_batch}"
+    large = f"{name}, batch of {settings.batch_size} in parts of {settings.micro_batch}"
+    return [
+        {
+            "name": title,
+            "pixels": settings.pixels,
+            "images_per_second": rate,
+            "ratio": rate / rates[0],
+            "against": against,
+            "runs": settings.repeats,
+            "megabytes": memory,
+            "memory_ratio": memory / megabytes[0],
+        }
+        for title, against, rate, memory in zip((plain, large), ("", plain), rates, megabytes)
+    ]
 
 
-def _in_own_process(
-    settings: LargeBatchSettings, batch_size: int, micro_batch: int
-) -> dict[str, float]:
-    task = json.dumps([asdict(settings), batch_size, micro_batch])
-    code = "import sys; from lab_models.bench_contrastive import measure; measure(sys.argv[1])"
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [sys.executable, "-c", code, task],
-        env=environment,
-        check=True,
-        text=True,
-        stdout=subprocess.PIPE,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+def _rates(settings: LargeBatchSettings, kinds: tuple[tuple[int, int], ...]) -> list[float]:
+    """Images a second of each kind, medians of runs in turn."""
+    fits = [_fit_once(settings, *kind) for kind in kinds]
+    seconds: list[list[float]] = [[] for _ in kinds]
+    for _ in range(settings.repeats):
+        for fit, taken in zip(fits, seconds):
+            started = time.perf_counter()
+            fit()
+            taken.append(time.perf_counter() - started)
+    return [settings.images / statistics.median(taken) for taken in seconds]
 
 
-def measure(task: str) -> None:
-    """Times steps in this process and prints rate and highest memory as JSON.
-
-    Args:
-        task: JSON list of the settings, the batch size and the size of the parts.
-    """
+def _fit_once(settings: LargeBatchSettings, batch_size: int, micro_batch: int) -> Callable[[], Any]:
+    """Trains on the images once, to build everything, and gives what does so again."""
     import keras
     import tensorflow as tf
 
     from lab_models.contrastive.losses import contrastive_loss
     from lab_models.contrastive.projection_model import ProjectionModel
 
-    values, batch_size, micro_batch = json.loads(task)
-    settings = LargeBatchSettings(**values)
-    model = ProjectionModel(_encoder(settings.backbone, settings.pixels), micro_batch=micro_batch)
+    encoder = _encoder(settings.backbone, settings.pixels)
+    model = ProjectionModel(encoder, micro_batch=micro_batch)
     model.compile(keras.optimizers.Adam(1e-5), contrastive_loss("supcon_out"))
-    images, labels = _images(settings.images, settings.pixels)
-    batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(batch_size).prefetch(1)
-    model.fit(batches, verbose=0)
-    seconds = []
-    for _ in range(settings.repeats):
-        started = time.perf_counter()
-        model.fit(batches, verbose=0)
-        seconds.append(time.perf_counter() - started)
-    # Kilobytes on Linux.
-    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    rate = settings.images / statistics.median(seconds)
-    print(json.dumps({"rate": rate, "megabytes": highest}))
+    images = _images(settings.images, settings.pixels)
+    batches = tf.data.Dataset.from_tensor_slices(images).batch(batch_size).prefetch(1)
+
+    def fit() -> None:
+        model.fit(batches, verbose=0, shuffle=False)
+
+    fit()
+    return fit
+
+
+def _highest_memory(settings: LargeBatchSettings, batch_size: int, micro_batch: int) -> float:
+    task = json.dumps([asdict(settings), batch_size, micro_batch])
+    code = "import sys; from lab_models.bench_contrastive import measure; measure(sys.argv[1])"
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", code, task]
+    done = subprocess.run(command, env=environment, check=True, text=True, stdout=subprocess.PIPE)
+    return float(done.stdout.splitlines()[-1])
+
+
+def measure(task: str) -> None:
+    """Trains on the images twice in this process and prints its highest memory in megabytes.
+
+    Args:
+        task: JSON list of the settings, the batch size and the size of the parts.
+    """
+    values, batch_size, micro_batch = json.loads(task)
+    _fit_once(LargeBatchSettings(**values), batch_size, micro_batch)()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # kilobytes on Linux
 
 
 def bench_frozen_phase(settings: FrozenPhaseSettings | None = None) -> list[dict[str, Any]]:

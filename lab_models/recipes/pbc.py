@@ -123,8 +123,9 @@ def contrastive_recipe(
             "frozen",
             40,
             optimizer=Optimizer("adam", 0.03, "cosine"),
-            augment=VIEWS,
-            cached_views=4,
+            # Not augmented: see `lab_models.recipes.hal_contrastive`.
+            augment=AugmentSettings(),
+            cached_views=1,
         ),
     )
     demo = {"phases.1.epochs": max(8, epochs // 4)}
