@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lab_models.contrastive.base_loss import class_ids
 from lab_models.contrastive.losses import ContrastiveLoss, Views
 from lab_models.contrastive.micro_batches import Portions
 from lab_models.contrastive.replicas import first_position, gather
@@ -46,7 +47,7 @@ class ViewBatch:
         if labels is None:
             raise ValueError("A contrastive step takes (images, labels), got images alone.")
         count = tf.shape(images)[0]
-        ids = _class_ids(labels)
+        ids = class_ids(tf.convert_to_tensor(labels))
         weights = tf.ones_like(ids, tf.float32) if weights is None else weights
         weights = tf.cast(tf.reshape(weights, (-1,)), tf.float32)
         return cls(images, ids, weights, first_position(count), step, views, make_view)
@@ -98,10 +99,3 @@ class ViewBatch:
         everywhere = Views(gather(embeddings), gather(self.per_row(self.labels)), gather(images))
         start = self.first * self.views
         return loss.anchor_losses(everywhere, start + tf.range(tf.shape(embeddings)[0]))
-
-
-def _class_ids(labels: Any) -> Any:
-    """Class ids ``(n,)`` from ids or one-hot rows."""
-    if labels.shape.rank == 2 and labels.shape[-1] != 1:
-        return tf.argmax(labels, axis=-1, output_type=tf.int32)
-    return tf.cast(tf.reshape(labels, (-1,)), tf.int32)
