@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tflite.quantization_recipes import QuantizationRecipe
 from tflite.runtime.contract import InputContract
 from tflite.runtime.interpreter import TensorRunner
 from tflite.runtime.sidecar import Sidecar, labels_text, sha256
+
+if TYPE_CHECKING:
+    from tflite.score_calibration import ScoreCalibration
 
 VERSIONED_PACKAGES = ("lab-models", "tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
 
@@ -49,17 +52,20 @@ def make_sidecar(
     origin: Origin,
     calibration: Mapping[str, Any] | None = None,
     parity: Mapping[str, Any] | None = None,
+    scores: ScoreCalibration | None = None,
 ) -> Sidecar:
     """The sidecar of a converted model; quantisation and hashes are read from the model itself.
 
     Args:
         model: Content of the plain ``.tflite`` file.
         contract: The model's input contract.
-        labels: Class names in the order of the scores.
+        labels: Class names in the order of the logits.
         quantization: Recipe that the model was converted with.
         origin: Where the model comes from.
         calibration: How activations were calibrated.
         parity: Figures of this file against the Keras model.
+        scores: Temperature and rejection thresholds of this file; None leaves the scores as
+            they are and rejects nothing.
     """
     runner = TensorRunner(model)
     commit = find_git_commit() if origin.git_commit is None else origin.git_commit
@@ -76,6 +82,9 @@ def make_sidecar(
         versions=package_versions(),
         git_commit=commit,
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        temperature=scores.temperature if scores else 1.0,
+        rejection_thresholds=dict(scores.thresholds) if scores else {},
+        score_calibration=scores.to_dict() if scores else {},
         calibration=dict(calibration or {}),
         metrics=dict(origin.metrics),
         parity=dict(parity or {}),

@@ -5,17 +5,24 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from tflite.runtime.classifier import Classifier, FileResult, FolderSummary, find_images
+from tflite.runtime.classifier import Classifier
 from tflite.runtime.errors import LabError
+from tflite.runtime.folder import FolderSettings
+from tflite.runtime.images import find_images
+from tflite.runtime.results import FileResult, FolderSummary
+from tflite.runtime.sidecar import UNKNOWN
 from tflite.runtime.tables import FORMATS, table_format
 
 EXIT_UNREADABLE = 1
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 _SHOWN_UNREADABLE = 10
+_PROGRESS_SECONDS = 0.2
+_STOPPED = ("stopped", "stopped; the same command goes on from here and writes the table")
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -29,6 +36,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         130 if it was interrupted.
     """
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # File names need not be valid text; they are printed as they are.
+        stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     try:
         return _run(options)
     except LabError as error:
@@ -40,7 +50,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except OSError as error:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("\nstopped; no table was written", file=sys.stderr)
+        print(f"\n{_STOPPED[options.out is not None]}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return EXIT_ERROR
 
@@ -57,19 +67,41 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="write a table here instead of printing lines")
     parser.add_argument("--format", choices=FORMATS, help="of the table; else by its suffix")
     parser.add_argument("--threads", type=int, default=1, help="of one inference (default 1)")
+    parser.add_argument(
+        "--decode-threads",
+        type=int,
+        default=FolderSettings.decode_threads,
+        help="that decode the next images meanwhile (default %(default)s)",
+    )
+    parser.add_argument(
+        "--unknown",
+        type=float,
+        metavar="SCORE",
+        help="answer 'unknown' below this score, 0 never (default: the bundle's, by class)",
+    )
+    resume = parser.add_mutually_exclusive_group()
+    resume.add_argument(
+        "--resume",
+        action="store_true",
+        default=True,
+        help="go on where a stopped run of the same table stopped (default)",
+    )
+    resume.add_argument(
+        "--restart", dest="resume", action="store_false", help="begin the table anew instead"
+    )
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
     if options.out is not None:
         table_format(options.out, options.format)  # before an hour's work, not after
-    classifier = Classifier(options.bundle, options.threads)
+    classifier = Classifier(options.bundle, options.threads, options.unknown)
+    settings = FolderSettings(options.decode_threads, resume=options.resume)
     paths = _expand(options.images)
     if options.out is None:
-        return _print_lines(classifier, paths)
-    summary = classifier.classify_to_table(
-        paths, options.out, options.format, _progress if sys.stderr.isatty() else None
-    )
+        return _print_lines(classifier, paths, settings)
+    progress = _Progress() if sys.stderr.isatty() else None
+    summary = classifier.classify_to_table(paths, options.out, options.format, progress, settings)
     _print_summary(summary, options.out)
     return EXIT_UNREADABLE if summary.unreadable else 0
 
@@ -81,27 +113,44 @@ def _expand(given: Sequence[Path]) -> List[Path]:
     return paths
 
 
-def _print_lines(classifier: Classifier, paths: Sequence[Path]) -> int:
+def _print_lines(classifier: Classifier, paths: Sequence[Path], settings: FolderSettings) -> int:
     failed = False
-    for item in classifier.classify_files(paths):
+    for item in classifier.classify_files(paths, settings):
         failed = failed or item.result is None
         if item.result is None:
             print(f"error: {item.error}", file=sys.stderr)
         else:
-            print(f"{item.path}\t{item.result.label}\t{item.result.score:.4f}", flush=True)
+            found = item.result
+            print(f"{item.path}\t{found.label}\t{found.score:.4f}\t{found.predicted}", flush=True)
     return EXIT_UNREADABLE if failed else 0
 
 
-def _progress(done: int, total: int) -> None:
-    end = "\n" if done == total else ""
-    print(f"\r{done} of {total} images", end=end, file=sys.stderr, flush=True)
+class _Progress:
+    """A line on the terminal, written over a few times a second."""
+
+    def __init__(self) -> None:
+        self._shown = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - self._shown >= _PROGRESS_SECONDS:
+            self._shown = now
+            end = "\n" if done == total else ""
+            print(f"\r{done} of {total} images", end=end, file=sys.stderr, flush=True)
 
 
 def _print_summary(summary: FolderSummary, out: Path) -> None:
-    width = max(len(label) for label in summary.counts)
-    for label, count in summary.counts.items():
+    counts = {k: n for k, n in summary.counts.items() if n or k != UNKNOWN}
+    width = max(len(label) for label in counts)
+    for label, count in counts.items():
         print(f"{label:<{width}}  {count:>7}")
-    print(f"{summary.classified} images classified -> {out}")
+    taken = f", {summary.taken_over} of them by the stopped run" if summary.taken_over else ""
+    print(f"{summary.classified} images classified{taken} -> {out}")
+    if summary.images_per_second:
+        print(
+            f"{summary.images_per_second:.0f} images/s, decoding included; the inference took "
+            f"{summary.inference_share:.0%} of the time"
+        )
     if summary.unreadable:
         _print_unreadable(summary.unreadable)
 

@@ -2,69 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from tflite.runtime.bundle import Bundle, read_bundle
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import BundleError, ImageError
+from tflite.runtime.folder import FolderRun, FolderSettings, Progress, classify_to_table
+from tflite.runtime.images import find_images
 from tflite.runtime.interpreter import TensorRunner
 from tflite.runtime.preprocess import ImageSource, prepare_image
-from tflite.runtime.tables import TableWriter, table_format
-
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-
-Progress = Callable[[int, int], None]
-"""Called with the number of images done and the number of all."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What the model says about one image.
-
-    Args:
-        label: The class with the highest score; of equal ones the first.
-        score: Its softmax score, 0..1.
-        scores: Class to score, all classes in the model's order. An int8 model's scores are
-            multiples of 1/256 and need not sum to exactly 1.
-    """
-
-    label: str
-    score: float
-    scores: Dict[str, float]
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """What became of one file: a result, or the reason why there is none.
-
-    Args:
-        path: The file.
-        result: None where the file could not be read.
-        error: Why, in words; empty where there is a result.
-    """
-
-    path: Path
-    result: Optional[Result]
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class FolderSummary:
-    """What became of a folder or a list of files.
-
-    Args:
-        classified: Number of images with a result.
-        unreadable: The others, with their reasons.
-        counts: Class to number of images, all classes in the model's order.
-    """
-
-    classified: int
-    unreadable: Tuple[FileResult, ...]
-    counts: Dict[str, int]
+from tflite.runtime.results import FileResult, FolderSummary, Result, decide
+from tflite.runtime.scores import softmax
+from tflite.runtime.sidecar import checked_thresholds
 
 
 class Classifier:
@@ -77,14 +29,23 @@ class Classifier:
     Args:
         path: The ``.tflite`` file of a bundle.
         threads: Number of threads of one inference.
+        thresholds: Class to the score below which an answer of that class is ``"unknown"``; a
+            number holds for every class, 0 never rejects. None takes those of the bundle.
 
     Raises:
-        BundleError: If the bundle is damaged or its parts do not belong together.
+        BundleError: If the bundle is damaged or its parts do not belong together, or thresholds
+            are not of its classes.
         LabError: If the interpreter is not installed or `threads` is below 1.
     """
 
-    def __init__(self, path: Union[str, Path], threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Union[str, Path],
+        threads: int = 1,
+        thresholds: Union[float, Mapping[str, float], None] = None,
+    ) -> None:
         self.bundle: Bundle = read_bundle(path)
+        self.thresholds: Dict[str, float] = self._thresholds(thresholds)
         self._runner = TensorRunner(self.bundle.model, threads)
         self._check_tensors()
         # The first inference packs weights and is slower; nobody should measure it.
@@ -99,6 +60,13 @@ class Classifier:
     def contract(self) -> InputContract:
         """What becomes of an image before the model sees it."""
         return self.bundle.sidecar.input
+
+    def _thresholds(self, thresholds: Union[float, Mapping[str, float], None]) -> Dict[str, float]:
+        if thresholds is None:
+            return dict(self.bundle.sidecar.rejection_thresholds)
+        if not isinstance(thresholds, Mapping):
+            thresholds = dict.fromkeys(self.labels, thresholds)
+        return checked_thresholds(thresholds, self.labels)
 
     def _check_tensors(self) -> None:
         sidecar, runner = self.bundle.sidecar, self._runner
@@ -126,14 +94,14 @@ class Classifier:
                 + ". Export it anew with: lab-models export RUN."
             )
 
-    def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """The scores of one prepared image.
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """The logits of one prepared image, as the model gives them.
 
         Args:
             pixels: uint8 array ``(height, width, 3)``, as `prepare_image` gives it.
 
         Returns:
-            float32 array ``(classes,)``, softmax scores 0..1.
+            float32 array ``(classes,)``.
 
         Raises:
             ImageError: If the array is of another type or shape.
@@ -145,6 +113,29 @@ class Classifier:
             )
         return self._runner(pixels)
 
+    def scores(self, pixels: np.ndarray) -> np.ndarray:
+        """The calibrated scores of one prepared image: the softmax with the bundle's temperature.
+
+        Args:
+            pixels: See `logits`.
+
+        Returns:
+            float32 array ``(classes,)``, 0..1, sum 1.
+
+        Raises:
+            ImageError: If the array is of another type or shape.
+            LabError: If the model gives NaN or infinity.
+        """
+        return softmax(self.logits(pixels), self.bundle.sidecar.temperature)
+
+    def decide(self, scores: Iterable[float]) -> Result:
+        """The answer that calibrated scores give.
+
+        Args:
+            scores: In the order of `labels`.
+        """
+        return decide(self.labels, scores, self.thresholds)
+
     def classify(self, image: ImageSource) -> Result:
         """Classifies one image.
 
@@ -155,10 +146,7 @@ class Classifier:
         Raises:
             ImageError: If the image cannot be read.
         """
-        scores = self.scores(prepare_image(image, self.contract))
-        best = int(np.argmax(scores))
-        by_label = {label: float(score) for label, score in zip(self.labels, scores)}
-        return Result(self.labels[best], float(scores[best]), by_label)
+        return self.decide(self.scores(prepare_image(image, self.contract)))
 
     def classify_batch(self, images: Sequence[ImageSource]) -> List[Result]:
         """Classifies several images, in their order.
@@ -180,17 +168,16 @@ class Classifier:
                 raise ImageError(f"Image {number} of {len(images)}: {error}") from None
         return results
 
-    def classify_files(self, paths: Iterable[Path]) -> Iterator[FileResult]:
-        """Classifies files one by one, as they are asked for; unreadable ones say why.
+    def classify_files(
+        self, paths: Iterable[Path], settings: Optional[FolderSettings] = None
+    ) -> Iterator[FileResult]:
+        """Classifies files in their order, as they are asked for; unreadable ones say why.
 
         Args:
             paths: Image files.
+            settings: How far ahead files are decoded; None takes the defaults.
         """
-        for path in paths:
-            try:
-                yield FileResult(path, self.classify(path))
-            except ImageError as error:
-                yield FileResult(path, None, str(error))
+        return FolderRun(self, settings or FolderSettings()).results(paths)
 
     def classify_folder(
         self,
@@ -198,19 +185,24 @@ class Classifier:
         out: Union[str, Path, None] = None,
         format: Optional[str] = None,
         progress: Optional[Progress] = None,
+        settings: Optional[FolderSettings] = None,
     ) -> FolderSummary:
         """Classifies every image of a folder and of its sub-folders, in the order of their names.
 
         Args:
-            folder: Files with the suffixes `IMAGE_SUFFIXES` count, hidden ones do not.
+            folder: Files with the suffixes `tflite.runtime.images.IMAGE_SUFFIXES` count, hidden
+                ones do not.
             out: A table to write, whole or not at all: one row a file, unreadable ones included.
+                A stopped run goes on (see `tflite.runtime.folder.classify_to_table`).
             format: ``"csv"`` or ``"jsonl"``; None goes by the suffix of `out`.
             progress: Called after every image.
+            settings: None takes the defaults.
 
         Raises:
             ImageError: If the folder is missing or holds no image.
+            LabError: If a stopped run of the same table was of another bundle or other images.
         """
-        return self.classify_to_table(find_images(folder), out, format, progress)
+        return self.classify_to_table(find_images(folder), out, format, progress, settings)
 
     def classify_to_table(
         self,
@@ -218,57 +210,8 @@ class Classifier:
         out: Union[str, Path, None] = None,
         format: Optional[str] = None,
         progress: Optional[Progress] = None,
+        settings: Optional[FolderSettings] = None,
     ) -> FolderSummary:
         """Classifies files and writes a table; see `classify_folder` for the arguments."""
-        if out is None:
-            return self._summarise(paths, None, progress)
-        with TableWriter(Path(out), self.labels, table_format(Path(out), format)) as writer:
-            return self._summarise(paths, writer, progress)
-
-    def _summarise(
-        self,
-        paths: Sequence[Path],
-        writer: Optional[TableWriter],
-        progress: Optional[Progress],
-    ) -> FolderSummary:
-        counts = dict.fromkeys(self.labels, 0)
-        unreadable = []
-        for done, item in enumerate(self.classify_files(paths), start=1):
-            if item.result is None:
-                unreadable.append(item)
-            else:
-                counts[item.result.label] += 1
-            if writer:
-                scores = item.result.scores if item.result else None
-                writer.write(str(item.path), scores, item.error)
-            if progress:
-                progress(done, len(paths))
-        return FolderSummary(sum(counts.values()), tuple(unreadable), counts)
-
-
-def find_images(folder: Union[str, Path]) -> List[Path]:
-    """The image files of a folder and its sub-folders, sorted by path.
-
-    Args:
-        folder: Files with the suffixes `IMAGE_SUFFIXES`, in either case, count; hidden files and
-            folders do not.
-
-    Raises:
-        ImageError: If the folder is missing, is a file, or holds no image.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ImageError(f"{folder} is no folder; a folder of images was expected.")
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    if not found:
-        raise ImageError(
-            f"{folder} holds no image; files with these suffixes count: "
-            f"{', '.join(IMAGE_SUFFIXES)}."
-        )
-    return found
+        table = None if out is None else Path(out)
+        return classify_to_table(self, paths, table, format, progress, settings or FolderSettings())

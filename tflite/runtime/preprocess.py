@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 from typing import Tuple, Union
 
@@ -51,13 +50,11 @@ def decode_image(source: ImageSource) -> Image.Image:
     name = "the bytes given" if isinstance(source, bytes) else str(source)
     try:
         opened = io.BytesIO(source) if isinstance(source, bytes) else source
-        with warnings.catch_warnings():
-            # Our own limit, below, is the stricter one and an error.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(opened) as image:
-                _check_size(image.size, name)
-                image.load()
-                return _to_rgb(image)
+        # No catch_warnings here: it is not safe where several threads decode.
+        with Image.open(opened) as image:
+            _check_size(image.size, name)
+            image.load()
+            return _to_rgb(image)
     except ImageError:
         raise
     except FileNotFoundError:
@@ -66,7 +63,7 @@ def decode_image(source: ImageSource) -> Image.Image:
         raise ImageError(f"{name} is a folder; an image file was expected.") from None
     except UnidentifiedImageError:
         raise ImageError(f"{name} is empty or no image that can be read.") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(_too_large(name, "far more")) from None
     # A damaged file can raise nearly anything from inside a decoder.
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Dict, Mapping, Tuple
 
@@ -11,7 +12,9 @@ from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import BundleError, LabError
 from tflite.runtime.quantize import TensorQuantization
 
-FORMAT_VERSION = 1
+# 2: the model ends in logits; temperature and rejection thresholds make scores and answers.
+FORMAT_VERSION = 2
+UNKNOWN = "unknown"
 
 
 def sha256(content: bytes) -> str:
@@ -31,8 +34,8 @@ class Sidecar:
     Args:
         input: Size, colour, crop and scaling of the images the model takes.
         input_quantization: Of the model's input tensor; real values are pixel values 0..255.
-        output_quantization: Of the model's output tensor; real values are softmax scores 0..1.
-        labels: Class names in the order of the scores.
+        output_quantization: Of the model's output tensor; real values are logits.
+        labels: Class names in the order of the logits.
         model_sha256: SHA-256 of the plain model: the first `model_bytes` bytes of the
             ``.tflite`` file, before the appended zip (which holds this very document and so
             cannot be part of it).
@@ -43,6 +46,11 @@ class Sidecar:
         versions: Package name to version, of the software that converted.
         git_commit: Commit of the code that converted, or ``""`` where it is not known.
         created: Time of the export, ISO 8601 with offset.
+        temperature: Logits are divided by it before the softmax, above 0 (see
+            `tflite.runtime.scores.softmax`).
+        rejection_thresholds: Class to the score, 0..1, below which an answer of that class is
+            `UNKNOWN`; 0 never rejects. All classes in their order, or empty for all 0.
+        score_calibration: How temperature and thresholds were found, and what they do.
         calibration: How the ranges of activations were found: number of images, per class.
         metrics: Figures of the trained model, by name.
         parity: Figures of this file against the Keras model, by name.
@@ -62,6 +70,9 @@ class Sidecar:
     versions: Mapping[str, str] = field(default_factory=dict)
     git_commit: str = ""
     created: str = ""
+    temperature: float = 1.0
+    rejection_thresholds: Mapping[str, float] = field(default_factory=dict)
+    score_calibration: Mapping[str, Any] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     parity: Mapping[str, Any] = field(default_factory=dict)
@@ -77,6 +88,10 @@ class Sidecar:
             raise BundleError(
                 f"A label is one line of text and not empty, got {list(self.labels)}."
             )
+        if not (_is_number(self.temperature) and self.temperature > 0):
+            raise BundleError(f"A temperature is a number above 0, got {self.temperature!r}.")
+        thresholds = checked_thresholds(self.rejection_thresholds, self.labels)
+        object.__setattr__(self, "rejection_thresholds", thresholds)
 
     def to_json(self) -> str:
         """The JSON document, fields in a fixed order, indented."""
@@ -84,6 +99,38 @@ class Sidecar:
         values["input"] = self.input.to_dict()
         values = {"format_version": values.pop("format_version"), **values}
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def checked_thresholds(
+    thresholds: Mapping[str, float], labels: Tuple[str, ...]
+) -> Dict[str, float]:
+    """Rejection thresholds for exactly the labels, in their order.
+
+    Args:
+        thresholds: Class to score, 0..1; empty stands for 0 everywhere.
+        labels: The classes.
+
+    Raises:
+        BundleError: If a class is missing or unknown, a threshold is no number in 0..1, or one
+            is above 0 although a class is itself called `UNKNOWN`.
+    """
+    found = dict(thresholds) if thresholds else dict.fromkeys(labels, 0.0)
+    wrong = sorted(set(found).symmetric_difference(labels))
+    if wrong:
+        raise BundleError(f"Rejection thresholds are missing or left over for: {wrong}.")
+    bad = {k: v for k, v in found.items() if not (_is_number(v) and 0 <= v <= 1)}
+    if bad:
+        raise BundleError(f"A rejection threshold is a score 0..1, got {bad}.")
+    if UNKNOWN in labels and any(found.values()):
+        raise BundleError(
+            f"A class is called {UNKNOWN!r}, so rejected images could not be told from it; "
+            "set all rejection thresholds to 0 or rename the class."
+        )
+    return {label: float(found[label]) for label in labels}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_sidecar(text: str, name: str) -> Sidecar:
@@ -99,19 +146,19 @@ def read_sidecar(text: str, name: str) -> Sidecar:
     """
     try:
         values = json.loads(text)
-    except ValueError as error:
-        raise BundleError(f"{name} is not valid JSON: {error}. Export the bundle anew.") from None
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{name} is not valid JSON: {error}. Export it anew.") from None
     if not isinstance(values, dict):
         raise BundleError(f"{name} must hold a JSON object, got {type(values).__name__}.")
     version = values.get("format_version")
     if version != FORMAT_VERSION:
         raise BundleError(
-            f"{name} has format version {version!r}; this runtime reads {FORMAT_VERSION}. "
-            "Export the bundle anew, or install the lab-models version that wrote it."
+            f"{name} has format version {version!r}; this runtime reads {FORMAT_VERSION}. Export "
+            "it anew with: lab-models export RUN, or install the lab-models version that wrote it."
         )
     wrong = sorted({f.name for f in fields(Sidecar)}.symmetric_difference(values))
     if wrong:
-        raise BundleError(f"{name} has missing or unknown fields: {wrong}. Export the bundle anew.")
+        raise BundleError(f"{name} has missing or unknown fields: {wrong}. Export it anew.")
     return _from_values(values, name)
 
 

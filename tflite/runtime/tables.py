@@ -7,10 +7,11 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, Optional, TextIO, Tuple, Type
+from typing import Any, Dict, List, Optional, TextIO, Tuple, Type
 
 from tflite.runtime.errors import LabError
 from tflite.runtime.files import whole_file
+from tflite.runtime.results import FileResult
 
 FORMATS = ("csv", "jsonl")
 
@@ -37,9 +38,10 @@ def table_format(path: Path, format: Optional[str] = None) -> str:
 class TableWriter:
     """Writes one row an image; the table appears when the `with` block ends without an error.
 
-    CSV columns: ``path, predicted, score, error``, then ``score:<class>`` for every class, as in
-    the ``predictions.csv`` of a run. JSON lines hold ``path, predicted, score, scores`` or
-    ``path, error``.
+    CSV columns: ``path, label, predicted, score, error``, then ``score:<class>`` for every class.
+    ``label`` is the answer, which may be ``unknown``; ``predicted`` the class with the highest
+    score in any case. JSON lines hold ``path, label, predicted, score, scores`` or ``path,
+    error``.
 
     Args:
         path: The table.
@@ -55,13 +57,15 @@ class TableWriter:
 
     def __enter__(self) -> TableWriter:
         temporary = self._stack.enter_context(whole_file(self._path))
-        file = temporary.open("w", newline="", encoding="utf-8")
+        # File names need not be valid text. CSV gets their bytes back, JSON has escapes for them.
+        errors = "surrogateescape" if self._format == "csv" else "backslashreplace"
+        file = temporary.open("w", newline="", encoding="utf-8", errors=errors)
         # Entered after whole_file, so closed before the file takes its place.
         self._file = self._stack.enter_context(file)
         if self._format == "csv":
             self._csv = csv.writer(self._file)
             scores = [f"score:{label}" for label in self._labels]
-            self._csv.writerow(["path", "predicted", "score", "error", *scores])
+            self._csv.writerow(["path", "label", "predicted", "score", "error", *scores])
         return self
 
     def __exit__(
@@ -72,48 +76,40 @@ class TableWriter:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def write(
-        self,
-        path: str,
-        scores: Optional[Dict[str, float]],
-        error: str = "",
-    ) -> None:
-        """Writes one row; the class with the highest score stands as predicted.
+    def write(self, item: FileResult) -> None:
+        """Writes one row.
 
         Args:
-            path: The image.
-            scores: Class to score, or None where it could not be read.
-            error: Why it could not be read, else empty.
+            item: A file with its result, or with the reason why there is none.
         """
         if self._file is None:
             raise LabError("A TableWriter is used in a with block.")
         if self._csv:
-            self._csv.writerow(self._csv_row(path, scores, error))
+            self._csv.writerow(self._csv_row(item))
         else:
-            self._file.write(self._json_row(path, scores, error) + "\n")
+            self._file.write(json.dumps(_json_row(item), ensure_ascii=False) + "\n")
 
-    def _csv_row(self, path: str, scores: Optional[Dict[str, float]], error: str) -> list:
-        if scores is None:
-            return [path, "", "", error, *[""] * len(self._labels)]
-        predicted = _best(scores)
-        numbers = [f"{scores[label]:.6g}" for label in (predicted, *self._labels)]
-        return [path, predicted, numbers[0], error, *numbers[1:]]
-
-    @staticmethod
-    def _json_row(path: str, scores: Optional[Dict[str, float]], error: str) -> str:
-        if scores is None:
-            row: Dict[str, Any] = {"path": path, "error": error}
-        else:
-            predicted = _best(scores)
-            rounded = {label: float(f"{score:.6g}") for label, score in scores.items()}
-            row = {
-                "path": path,
-                "predicted": predicted,
-                "score": rounded[predicted],
-                "scores": rounded,
-            }
-        return json.dumps(row, ensure_ascii=False)
+    def _csv_row(self, item: FileResult) -> List[str]:
+        if item.result is None:
+            return [str(item.path), "", "", "", item.error, *[""] * len(self._labels)]
+        result = item.result
+        scores = [f"{result.scores[label]:.6g}" for label in self._labels]
+        return [
+            str(item.path), result.label, result.predicted, f"{result.score:.6g}", "", *scores
+        ]  # fmt: skip
 
 
-def _best(scores: Dict[str, float]) -> str:
-    return max(scores, key=lambda label: scores[label])  # of equal ones the first
+def _json_row(item: FileResult) -> Dict[str, Any]:
+    if item.result is None:
+        return {"path": str(item.path), "error": item.error}
+    return {
+        "path": str(item.path),
+        "label": item.result.label,
+        "predicted": item.result.predicted,
+        "score": _rounded(item.result.score),
+        "scores": {label: _rounded(score) for label, score in item.result.scores.items()},
+    }
+
+
+def _rounded(score: float) -> float:
+    return float(f"{score:.6g}")

@@ -15,6 +15,8 @@ def rewrite(path, bundle, model=None, **changes):
     """Puts another sidecar and another model into a bundle and leaves nothing beside it."""
     for beside in beside_paths(path):
         beside.unlink()
+    if "labels" in changes:
+        changes = {"rejection_thresholds": {}, **changes}
     sidecar = dataclasses.replace(bundle.sidecar, **changes)
     path.write_bytes(bundle_bytes(bundle.model if model is None else model, sidecar))
 

@@ -8,16 +8,17 @@ import pytest
 from PIL import Image
 
 from tflite.runtime.bundle import beside_paths, bundle_bytes
-from tflite.runtime.classifier import Classifier, find_images
+from tflite.runtime.classifier import Classifier
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import BundleError, ImageError, LabError
+from tflite.runtime.images import find_images
 from tflite.runtime.quantize import TensorQuantization
 from tflite.runtime.sidecar import labels_text, sha256
 
 pytestmark = pytest.mark.device
 
-# Kernels of other processors may round an activation the other way: two steps of the output.
-TOLERANCE = 2 / 256
+# Kernels of other processors may round an activation the other way: a step of a logit, 0.06.
+TOLERANCE = 0.02
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_a_folder_without_images_says_so(tmp_path, kind):
 def test_unreadable_images_are_reported_and_the_rest_goes_on(classifier, folder):
     summary = classifier.classify_folder(folder)
     assert summary.classified == 3
-    assert summary.counts == dict.fromkeys(classifier.labels, 1)
+    assert summary.counts == {**dict.fromkeys(classifier.labels, 1), "unknown": 0}
     assert [item.path.name for item in summary.unreadable] == ["text.jpg"]
     assert "no image that can be read" in summary.unreadable[0].error
 
@@ -136,8 +137,8 @@ def test_the_csv_has_a_row_for_every_file(classifier, folder, tmp_path):
     classifier.classify_folder(folder, out)
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0])[:4] == ["path", "predicted", "score", "error"]
-    assert list(rows[0])[4:] == [f"score:{label}" for label in classifier.labels]
+    assert list(rows[0])[:5] == ["path", "label", "predicted", "score", "error"]
+    assert list(rows[0])[5:] == [f"score:{label}" for label in classifier.labels]
     assert [row["predicted"] for row in rows] == [
         "lymphocyte", "segmented_neutrophil", "large_thrombocyte", "",
     ]  # fmt: skip
@@ -150,7 +151,7 @@ def test_json_lines_have_a_row_for_every_file(classifier, folder, tmp_path):
     out = tmp_path / "table.txt"
     classifier.classify_folder(folder, out, format="jsonl")
     rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert list(rows[0]) == ["path", "predicted", "score", "scores"]
+    assert list(rows[0]) == ["path", "label", "predicted", "score", "scores"]
     assert list(rows[0]["scores"]) == list(classifier.labels)
     assert list(rows[3]) == ["path", "error"]
 
@@ -161,14 +162,14 @@ def test_an_unknown_format_is_refused_before_the_work(classifier, folder, tmp_pa
     assert list(tmp_path.glob("*table*")) == []
 
 
-def test_a_stopped_run_leaves_no_table(classifier, folder, tmp_path):
+def test_a_stopped_run_leaves_no_table_but_its_journal(classifier, folder, tmp_path):
     def stop(done, total):
         if done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         classifier.classify_folder(folder, tmp_path / "table.csv", progress=stop)
-    assert [p.name for p in tmp_path.iterdir()] == ["cells"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cells", "table.csv.journal"]
 
 
 # A model that is not the one described.
@@ -177,6 +178,8 @@ def test_a_stopped_run_leaves_no_table(classifier, folder, tmp_path):
 def rebundle(path, bundle, **changes):
     for beside in beside_paths(path):
         beside.unlink()
+    if "labels" in changes:
+        changes = {"rejection_thresholds": {}, **changes}
     sidecar = dataclasses.replace(bundle.sidecar, **changes)
     path.write_bytes(bundle_bytes(bundle.model, sidecar))
 

@@ -25,14 +25,16 @@ def test_a_sidecar_survives_the_way_through_json(golden_bundle):
 
 
 def test_non_ascii_labels_survive(golden_bundle):
-    sidecar = dataclasses.replace(golden_bundle.sidecar, labels=("größe µm", "b", "细胞"))
+    sidecar = dataclasses.replace(
+        golden_bundle.sidecar, labels=("größe µm", "b", "细胞"), rejection_thresholds={}
+    )
     assert read_sidecar(sidecar.to_json(), "it") == sidecar
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 2}, "format version 2; this runtime reads 1"),
+        ({"format_version": 1}, "format version 1; this runtime reads 2. Export it anew"),
         ({"labels": ...}, r"missing or unknown fields: \['labels'\]"),
         ({"thresholds": {}}, r"missing or unknown fields: \['thresholds'\]"),
         ({"labels": ["a"]}, "at least two labels"),
@@ -46,6 +48,11 @@ def test_non_ascii_labels_survive(golden_bundle):
         ({"input_quantization": {"kind": 1}}, "does not describe a model"),
         ({"model_bytes": "many"}, "does not describe a model"),
         ({"model_bytes": None}, "does not describe a model"),
+        ({"temperature": 0}, "temperature is a number above 0, got 0"),
+        ({"temperature": "1"}, "temperature is a number above 0, got '1'"),
+        ({"temperature": float("nan")}, "temperature is a number above 0, got nan"),
+        ({"rejection_thresholds": {"lymphocyte": 0.5}}, "missing or left over for: "),
+        ({"rejection_thresholds": [0.5]}, "does not describe a model"),
     ],
 )
 def test_a_wrong_sidecar_names_the_fault(golden_bundle, changes, message):
@@ -54,7 +61,36 @@ def test_a_wrong_sidecar_names_the_fault(golden_bundle, changes, message):
     assert str(caught.value).startswith("model.json")
 
 
-@pytest.mark.parametrize("text", ["", "{", "not json", "[1, 2]", "null", "3"])
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), "0.5", None, True])
+def test_a_rejection_threshold_is_a_score(golden_bundle, threshold):
+    labels = golden_bundle.sidecar.labels
+    changes = {"rejection_thresholds": {**dict.fromkeys(labels, 0.5), labels[1]: threshold}}
+    with pytest.raises(BundleError, match=f"is a score 0..1, got .'{labels[1]}'"):
+        read_sidecar(altered(golden_bundle.sidecar, **changes), "model.json")
+
+
+def test_thresholds_stand_in_the_order_of_the_labels(golden_bundle):
+    labels = golden_bundle.sidecar.labels
+    backwards = {label: n / 10 for n, label in enumerate(reversed(labels))}
+    sidecar = dataclasses.replace(golden_bundle.sidecar, rejection_thresholds=backwards)
+    assert list(sidecar.rejection_thresholds.items()) == [
+        (labels[0], 0.2), (labels[1], 0.1), (labels[2], 0.0),
+    ]  # fmt: skip
+
+
+def test_a_class_called_unknown_cannot_be_told_from_rejection(golden_bundle):
+    labels = ("unknown", "b", "c")
+    replaced = dataclasses.replace(golden_bundle.sidecar, labels=labels, rejection_thresholds={})
+    assert replaced.rejection_thresholds == {"unknown": 0.0, "b": 0.0, "c": 0.0}
+    with pytest.raises(BundleError, match="A class is called 'unknown'"):
+        dataclasses.replace(
+            golden_bundle.sidecar,
+            labels=labels,
+            rejection_thresholds={"unknown": 0, "b": 0.5, "c": 0},
+        )
+
+
+@pytest.mark.parametrize("text", ["", "[" * 100_000, "{", "not json", "[1, 2]", "null", "3"])
 def test_what_is_no_json_object_says_so(text):
     with pytest.raises(BundleError, match="JSON"):
         read_sidecar(text, "model.json")

@@ -1,8 +1,11 @@
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from tflite.runtime.errors import LabError
+from tflite.runtime.results import FileResult, Result
 from tflite.runtime.tables import TableWriter, table_format
 
 pytestmark = pytest.mark.device
@@ -32,16 +35,29 @@ def test_odd_paths_survive_csv(tmp_path):
     import csv
 
     path = 'a, "b"\nµ.png'
+    result = Result("unknown", "b", 0.75, {"a": 0.25, "b": 0.75})
     with TableWriter(tmp_path / "t.csv", ("a", "b"), "csv") as writer:
-        writer.write(path, {"a": 0.25, "b": 0.75})
+        writer.write(FileResult(Path(path), result))
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
         row = list(csv.DictReader(file))[0]  # noqa: RUF015 - the whole file is to be read
     assert row == {
-        "path": path, "predicted": "b", "score": "0.75", "error": "", "score:a": "0.25",
-        "score:b": "0.75",
+        "path": path, "label": "unknown", "predicted": "b", "score": "0.75", "error": "",
+        "score:a": "0.25", "score:b": "0.75",
     }  # fmt: skip
 
 
 def test_a_writer_outside_a_with_block_is_refused(tmp_path):
     with pytest.raises(LabError, match="with block"):
-        TableWriter(tmp_path / "t.csv", ("a",), "csv").write("x", None, "bad")
+        TableWriter(tmp_path / "t.csv", ("a",), "csv").write(FileResult(Path("x"), None, "bad"))
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_file_names_that_are_no_text_survive(tmp_path, format):
+    name = os.fsdecode(b"cell-\xff.png")
+    with TableWriter(tmp_path / "t", ("a",), format) as writer:
+        writer.write(FileResult(Path(name), None, f"No such image file: {name}."))
+    content = (tmp_path / "t").read_bytes()
+    if format == "csv":
+        assert content.count(b"cell-\xff.png") == 2
+    else:
+        assert json.loads(content)["path"] == name
