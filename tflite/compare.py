@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tflite.convert import as_float32
+from tflite.logits import with_logits
 from tflite.representative import LabelledImages, load_images
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import LabError
 from tflite.runtime.interpreter import TensorRunner
+from tflite.runtime.scores import expected_calibration_error
 
 if TYPE_CHECKING:
     import keras
@@ -80,11 +82,20 @@ class VariantParity:
         accuracy_low: Lower end of its 95 % Wilson score interval.
         accuracy_high: Upper end.
         agreement: Share of images with the same class as from the Keras model.
+        lost: Images that only the Keras model names rightly.
+        gained: Images that only this file names rightly.
+        mcnemar: Probability of a difference at least as large as between `lost` and `gained` if
+            both err equally often; the exact test of McNemar 1947.
         recall: Class to recall; None where the class has no image.
         recall_change: Class to recall minus the Keras model's.
+        precision: Class to precision; None where no image is given the class.
+        precision_change: Class to precision minus the Keras model's.
+        calibration_error: Expected calibration error of the uncalibrated scores
+            (`tflite.runtime.scores`).
         mean_difference: Mean absolute difference of a score.
         max_difference: Largest absolute difference of a score.
-        flips: Images with another class than from the Keras model.
+        flips: Images with another class than from the Keras model; those that are, or are
+            called, a class of interest stand first.
     """
 
     name: str
@@ -93,8 +104,14 @@ class VariantParity:
     accuracy_low: float
     accuracy_high: float
     agreement: float
+    lost: int
+    gained: int
+    mcnemar: float
     recall: Mapping[str, float | None]
     recall_change: Mapping[str, float | None]
+    precision: Mapping[str, float | None]
+    precision_change: Mapping[str, float | None]
+    calibration_error: float
     mean_difference: float
     max_difference: float
     flips: tuple[Flip, ...]
@@ -103,7 +120,7 @@ class VariantParity:
         """The figures without per-class values and single images, for a sidecar."""
         values = asdict(self)
         flips = values.pop("flips")
-        for name in ("name", "recall"):
+        for name in ("name", "recall", "precision"):
             values.pop(name)
         return {**values, "flips": len(flips)}
 
@@ -136,18 +153,18 @@ class Parity:
         raise LabError(f"{name!r} was not compared; there are {[v.name for v in self.variants]}.")
 
 
-def score_images(
+def compute_logits(
     model: keras.Model,
     files: Mapping[str, bytes],
     images: LabelledImages,
     contract: InputContract,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Scores of the Keras model and of every file, image by image from the same arrays.
+    """Logits of the Keras model and of every file, image by image from the same arrays.
 
     Args:
-        model: Takes float32 ``(batch, height, width, 3)`` pixel values.
-        files: Name to content of a plain ``.tflite`` file.
+        model: Takes float32 ``(batch, height, width, 3)`` pixel values, ends in a softmax.
+        files: Name to content of a plain ``.tflite`` file that ends in logits.
         images: Read a chunk at a time, so any number of them fits.
         contract: The model's input contract.
         progress: Called with the number of images done and of all.
@@ -155,30 +172,32 @@ def score_images(
     Returns:
         Name to float32 ``(n, classes)``; the Keras model's name is `REFERENCE`.
     """
-    reference = as_float32(model)
+    reference = with_logits(as_float32(model))
     runners = {name: TensorRunner(content) for name, content in files.items()}
-    scores: dict[str, list[np.ndarray]] = {name: [] for name in (REFERENCE, *files)}
+    logits: dict[str, list[np.ndarray]] = {name: [] for name in (REFERENCE, *files)}
     for start in range(0, len(images), _CHUNK):
         pixels = load_images(images.paths[start : start + _CHUNK], contract)
-        scores[REFERENCE].append(np.asarray(reference.predict_on_batch(pixels.astype(np.float32))))
+        logits[REFERENCE].append(np.asarray(reference.predict_on_batch(pixels.astype(np.float32))))
         for name, run in runners.items():
-            scores[name].append(np.stack([run(image) for image in pixels]))
+            logits[name].append(np.stack([run(image) for image in pixels]))
         if progress:
             progress(min(start + _CHUNK, len(images)), len(images))
-    return {name: np.concatenate(parts) for name, parts in scores.items()}
+    return {name: np.concatenate(parts) for name, parts in logits.items()}
 
 
 def compare_scores(
     scores: Mapping[str, np.ndarray],
     images: LabelledImages,
     labels: Sequence[str],
+    of_interest: Sequence[str] = (),
 ) -> Parity:
     """Holds the scores of every file against the Keras model's.
 
     Args:
-        scores: As `score_images` gives them.
+        scores: Name to float32 ``(n, classes)``: the softmax of what `compute_logits` gives.
         images: The images that were scored.
         labels: Class names in the order of the scores.
+        of_interest: Classes whose flipped images stand first.
 
     Raises:
         LabError: If there is no image.
@@ -186,7 +205,7 @@ def compare_scores(
     if len(images) == 0:
         raise LabError("Parity needs validation images; this run has none.")
     counts = np.bincount(images.label_ids, minlength=len(labels))
-    variants = [_variant(name, scores, images, labels) for name in scores]
+    variants = [_variant(name, scores, images, labels, of_interest) for name in scores]
     return Parity(
         images=len(images),
         counts={label: int(count) for label, count in zip(labels, counts, strict=True)},
@@ -196,48 +215,80 @@ def compare_scores(
 
 
 def _variant(
-    name: str, scores: Mapping[str, np.ndarray], images: LabelledImages, labels: Sequence[str]
+    name: str,
+    scores: Mapping[str, np.ndarray],
+    images: LabelledImages,
+    labels: Sequence[str],
+    of_interest: Sequence[str],
 ) -> VariantParity:
     before, after = scores[REFERENCE], scores[name]
     truth = images.label_ids
     predicted, reference = after.argmax(axis=1), before.argmax(axis=1)
-    correct = int((predicted == truth).sum())
-    low, high = wilson_interval(correct, len(truth))
-    recall = _recall(truth, predicted, labels)
-    recall_before = _recall(truth, reference, labels)
+    right, right_before = predicted == truth, reference == truth
+    low, high = wilson_interval(int(right.sum()), len(truth))
+    lost, gained = int((right_before & ~right).sum()), int((right & ~right_before).sum())
+    recall, recall_before = (_shares(truth, p, truth, labels) for p in (predicted, reference))
+    precision, precision_before = (_shares(truth, p, p, labels) for p in (predicted, reference))
     difference = np.abs(after - before)
     return VariantParity(
         name=name,
-        correct=correct,
-        accuracy=correct / len(truth),
+        correct=int(right.sum()),
+        accuracy=float(right.mean()),
         accuracy_low=low,
         accuracy_high=high,
         agreement=float((predicted == reference).mean()),
+        lost=lost,
+        gained=gained,
+        mcnemar=exact_mcnemar(lost, gained),
         recall=recall,
-        recall_change={label: _change(recall[label], recall_before[label]) for label in labels},
+        recall_change=_changes(recall, recall_before),
+        precision=precision,
+        precision_change=_changes(precision, precision_before),
+        calibration_error=expected_calibration_error(truth, after),
         mean_difference=float(difference.mean()),
         max_difference=float(difference.max()),
-        flips=tuple(
-            Flip(
-                path=images.name(int(i)),
-                label=labels[truth[i]],
-                before=labels[reference[i]],
-                before_score=float(before[i, reference[i]]),
-                after=labels[predicted[i]],
-                after_score=float(after[i, predicted[i]]),
-            )
-            for i in np.flatnonzero(predicted != reference)
-        ),
+        flips=_flips(before, after, images, labels, of_interest),
     )
 
 
-def _recall(
-    truth: np.ndarray, predicted: np.ndarray, labels: Sequence[str]
+def _flips(
+    before: np.ndarray,
+    after: np.ndarray,
+    images: LabelledImages,
+    labels: Sequence[str],
+    of_interest: Sequence[str],
+) -> tuple[Flip, ...]:
+    predicted, reference = after.argmax(axis=1), before.argmax(axis=1)
+    flips = [
+        Flip(
+            path=images.name(int(i)),
+            label=labels[images.label_ids[i]],
+            before=labels[reference[i]],
+            before_score=float(before[i, reference[i]]),
+            after=labels[predicted[i]],
+            after_score=float(after[i, predicted[i]]),
+        )
+        for i in np.flatnonzero(predicted != reference)
+    ]
+    interest = set(of_interest)
+    return tuple(sorted(flips, key=lambda f: interest.isdisjoint((f.label, f.before, f.after))))
+
+
+def _shares(
+    truth: np.ndarray, predicted: np.ndarray, among: np.ndarray, labels: Sequence[str]
 ) -> dict[str, float | None]:
+    """Right answers of every class, as a share of its images in `among` (truth or answers)."""
+    right = predicted == truth
     return {
-        label: float((predicted[truth == i] == i).mean()) if (truth == i).any() else None
+        label: float(right[among == i].mean()) if (among == i).any() else None
         for i, label in enumerate(labels)
     }
+
+
+def _changes(
+    after: Mapping[str, float | None], before: Mapping[str, float | None]
+) -> dict[str, float | None]:
+    return {label: _change(after[label], before[label]) for label in after}
 
 
 def _change(after: float | None, before: float | None) -> float | None:
@@ -255,6 +306,18 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
 
     interval = binomtest(correct, total).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def exact_mcnemar(lost: int, gained: int) -> float:
+    """Two-sided exact test whether two models err equally often on the same images, 0..1.
+
+    Args:
+        lost: Images that only the first names rightly.
+        gained: Images that only the second names rightly.
+    """
+    from scipy.stats import binomtest
+
+    return float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
 
 
 def parity_faults(parity: Parity, thresholds: ParityThresholds) -> list[str]:

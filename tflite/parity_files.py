@@ -33,7 +33,11 @@ def parity_json(parity: Parity, faults: Sequence[str] = ()) -> str:
             label: {
                 "images": count,
                 "recall": parity.reference.recall[label],
-                **{f"change {v.name}": v.recall_change[label] for v in parity.variants},
+                **{f"recall change {v.name}": v.recall_change[label] for v in parity.variants},
+                "precision": parity.reference.precision[label],
+                **{
+                    f"precision change {v.name}": v.precision_change[label] for v in parity.variants
+                },
             }
             for label, count in parity.counts.items()
         },
@@ -44,7 +48,8 @@ def parity_json(parity: Parity, faults: Sequence[str] = ()) -> str:
 
 def _figures(model: VariantParity) -> dict[str, Any]:
     figures = model.summary()
-    del figures["recall_change"]
+    for name in ("recall_change", "precision_change"):
+        del figures[name]
     return figures
 
 
@@ -85,7 +90,8 @@ def write_parity(
 
 def parity_table(parity: Parity) -> str:
     """The comparison as two Markdown tables that also read well in a terminal."""
-    rows = [["model", "accuracy", "95 % interval", "agreement", "flips", "mean diff", "max diff"]]
+    header = ["model", "accuracy", "95 % interval", "agreement", "flips", "lost", "gained"]
+    rows = [[*header, "McNemar p", "mean diff", "max diff"]]
     for v in (parity.reference, *parity.variants):
         rows.append(
             [
@@ -94,23 +100,30 @@ def parity_table(parity: Parity) -> str:
                 f"{v.accuracy_low:.4f}-{v.accuracy_high:.4f}",
                 f"{v.agreement:.4f}",
                 str(len(v.flips)),
+                str(v.lost),
+                str(v.gained),
+                f"{v.mcnemar:.2g}",
                 f"{v.mean_difference:.2g}",
                 f"{v.max_difference:.2g}",
             ]
         )
-    classes = [["class", "images", "recall", *(f"change {v.name}" for v in parity.variants)]]
-    for label, count in parity.counts.items():
-        recall = parity.reference.recall[label]
-        changes = [v.recall_change[label] for v in parity.variants]
-        classes.append(
-            [
-                label,
-                str(count),
-                "-" if recall is None else f"{recall:.3f}",
-                *("-" if change is None else f"{change:+.3f}" for change in changes),
-            ]
-        )
     return (
         f"Parity on {parity.images} validation images, against the Keras model.\n\n"
-        f"{markdown_table(rows)}\nRecall per class, and its change:\n\n{markdown_table(classes)}"
+        f"{markdown_table(rows)}\nPer class:\n\n{markdown_table(_class_rows(parity))}"
     )
+
+
+def _class_rows(parity: Parity) -> list[list[str]]:
+    header = ["class", "images"]
+    for figure in ("recall", "precision"):
+        header += [figure, *(f"{v.name}" for v in parity.variants)]
+    rows = [header]
+    for label, count in parity.counts.items():
+        row = [label, str(count)]
+        for figure in ("recall", "precision"):
+            value = getattr(parity.reference, figure)[label]
+            row.append("-" if value is None else f"{value:.3f}")
+            changes = [getattr(v, f"{figure}_change")[label] for v in parity.variants]
+            row += ["-" if change is None else f"{change:+.3f}" for change in changes]
+        rows.append(row)
+    return rows

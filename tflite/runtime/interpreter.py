@@ -8,7 +8,7 @@ from typing import Any, Dict, Tuple
 import numpy as np
 
 from tflite.runtime.errors import BundleError, LabError
-from tflite.runtime.quantize import TensorQuantization, dequantize, quantize
+from tflite.runtime.quantize import TensorQuantization, dequantize, quantize, store_pixels
 
 
 def interpreter_version() -> str:
@@ -21,7 +21,9 @@ def interpreter_version() -> str:
         return "ai-edge-litert (not installed)"
 
 
-def load_interpreter(model: bytes, threads: int = 1, delegates: bool = True) -> Any:
+def load_interpreter(
+    model: bytes, threads: int = 1, delegates: bool = True, keep_tensors: bool = False
+) -> Any:
     """An interpreter with its tensors allocated.
 
     Args:
@@ -29,6 +31,8 @@ def load_interpreter(model: bytes, threads: int = 1, delegates: bool = True) -> 
         threads: Number of threads of the kernels, at least 1. XNNPACK uses one unless told.
         delegates: Whether XNNPACK takes the ops it can. False shows the graph as it is in the
             file and runs the reference kernels.
+        keep_tensors: Whether inner tensors can be read after an inference, at the cost of memory;
+            those inside a delegate never can.
 
     Raises:
         LabError: If no interpreter is installed, or `threads` is below 1.
@@ -48,7 +52,10 @@ def load_interpreter(model: bytes, threads: int = 1, delegates: bool = True) -> 
     )
     try:
         interpreter = Interpreter(
-            model_content=model, num_threads=threads, experimental_op_resolver_type=resolver
+            model_content=model,
+            num_threads=threads,
+            experimental_op_resolver_type=resolver,
+            experimental_preserve_all_tensors=keep_tensors,
         )
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
@@ -110,8 +117,8 @@ class TensorRunner:
         return dequantize(output, self.output_quantization)
 
     def _store(self, values: np.ndarray) -> np.ndarray:
-        if values.dtype == np.uint8 and self.input_quantization.takes_pixels_as_they_are:
-            return values
+        if values.dtype == np.uint8 and self.input_quantization.takes_pixels:
+            return store_pixels(values, self.input_quantization)
         return quantize(values, self.input_quantization)
 
 

@@ -51,9 +51,12 @@ class TensorQuantization:
             )
 
     @property
-    def takes_pixels_as_they_are(self) -> bool:
-        """Whether a pixel value 0..255 is stored as that same integer."""
-        return self.dtype == "uint8" and self.scale == 1.0 and self.zero_point == 0
+    def takes_pixels(self) -> bool:
+        """Whether every pixel value 0..255 has an integer of its own, one step apart.
+
+        uint8 stores it as it is, int8 as ``pixel - 128``.
+        """
+        return (self.dtype, self.scale, self.zero_point) in (("uint8", 1.0, 0), ("int8", 1.0, -128))
 
     def to_dict(self) -> Dict[str, Any]:
         """The fields as plain JSON values."""
@@ -82,6 +85,22 @@ def quantize(values: np.ndarray, quantization: TensorQuantization) -> np.ndarray
     # float64, so that neither the division nor the sum rounds a tie away.
     steps = np.rint(values.astype(np.float64) / quantization.scale) + quantization.zero_point
     return np.clip(steps, limits.min, limits.max).astype(quantization.dtype)
+
+
+def store_pixels(pixels: np.ndarray, quantization: TensorQuantization) -> np.ndarray:
+    """Pixels as a tensor stores them that takes pixels; the same as `quantize`, but much faster.
+
+    Args:
+        pixels: uint8, any shape.
+        quantization: One with `TensorQuantization.takes_pixels`.
+
+    Returns:
+        Array of the same shape and of the tensor's dtype.
+    """
+    if quantization.dtype == "uint8":
+        return pixels
+    # The bit pattern of pixel - 128 is that of pixel with its highest bit turned.
+    return (pixels ^ np.uint8(0x80)).view(np.int8)
 
 
 def dequantize(stored: np.ndarray, quantization: TensorQuantization) -> np.ndarray:

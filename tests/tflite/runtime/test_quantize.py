@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tflite.runtime.errors import LabError
-from tflite.runtime.quantize import TensorQuantization, dequantize, quantize
+from tflite.runtime.quantize import TensorQuantization, dequantize, quantize, store_pixels
 
 pytestmark = pytest.mark.device
 
@@ -90,8 +90,21 @@ def test_bad_quantisation_is_refused(fields, message):
         TensorQuantization(**fields)
 
 
-def test_only_uint8_with_scale_one_takes_pixels_as_they_are():
-    assert TensorQuantization("uint8", 1.0, 0).takes_pixels_as_they_are
-    assert not TensorQuantization("uint8", 0.99, 0).takes_pixels_as_they_are
-    assert not TensorQuantization("int8", 1.0, -128).takes_pixels_as_they_are
-    assert not TensorQuantization("float32").takes_pixels_as_they_are
+def test_only_whole_steps_over_the_whole_range_take_pixels():
+    assert TensorQuantization("uint8", 1.0, 0).takes_pixels
+    assert TensorQuantization("int8", 1.0, -128).takes_pixels
+    assert not TensorQuantization("uint8", 0.99, 0).takes_pixels
+    assert not TensorQuantization("int8", 1.0, 0).takes_pixels
+    assert not TensorQuantization("float32").takes_pixels
+
+
+@pytest.mark.parametrize(
+    "quantization",
+    [TensorQuantization("uint8", 1.0, 0), TensorQuantization("int8", 1.0, -128)],
+    ids=["uint8", "int8"],
+)
+def test_pixels_are_stored_as_quantize_stores_them(quantization):
+    pixels = np.arange(256, dtype=np.uint8).reshape(2, 128)
+    stored = store_pixels(pixels, quantization)
+    assert stored.dtype == quantization.dtype
+    np.testing.assert_array_equal(stored, quantize(pixels, quantization))
