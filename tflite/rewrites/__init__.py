@@ -1,0 +1,5 @@
+"""Rewrites of an int8 graph so that XNNPACK takes the whole of it."""
+
+from tflite.rewrites.registry import REWRITES, Change, RewriteResult, rewrite_graph
+
+__all__ = ["REWRITES", "Change", "RewriteResult", "rewrite_graph"]
