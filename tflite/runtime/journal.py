@@ -175,7 +175,7 @@ class Journal:
         try:
             size, modified = values["stamp"]
             scores = tuple(float(score) for score in values["scores"])
-            path = values["path"]
+            path = str(values["path"])
         except (KeyError, TypeError, ValueError):
             return False
         if len(scores) != self._head["classes"]:
