@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tflite.flatbuffer import read_model, write_model
 from tflite.quiet import quiet_converter
 from tflite.runtime.errors import LabError
 from tflite.runtime.interpreter import load_interpreter
+from tflite.schema import read_model, write_model
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +26,8 @@ OBSERVERS = ("min-max", "percentile", "mse")
 # Candidate ranges of the "mse" observer, as shares of the whole observed range.
 _SHARES = np.linspace(0.4, 1.0, 31)
 _LEVELS = 255
+# Kernels without a fused activation clamp NaN and infinity to the largest float32.
+_ABSURD = 1e30
 
 Ranges = Mapping[int, tuple[float, float]]
 
@@ -141,7 +143,7 @@ def observe_ranges(content: bytes, images: np.ndarray, settings: CalibrationSett
                 drawn[index].append(_draw(array, settings.samples, generator))
     ranges = {}
     for index in observed:
-        if not (math.isfinite(low[index]) and math.isfinite(high[index])):
+        if not -_ABSURD < low[index] <= high[index] < _ABSURD:
             raise LabError(
                 "An activation of the float model is NaN or infinite on the representative "
                 "images; it cannot be calibrated. Train again with a lower learning rate."

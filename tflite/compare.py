@@ -154,7 +154,7 @@ class Parity:
 
 
 def compute_logits(
-    model: keras.Model,
+    model: keras.Model | None,
     files: Mapping[str, bytes],
     images: LabelledImages,
     contract: InputContract,
@@ -163,7 +163,8 @@ def compute_logits(
     """Logits of the Keras model and of every file, image by image from the same arrays.
 
     Args:
-        model: Takes float32 ``(batch, height, width, 3)`` pixel values, ends in a softmax.
+        model: Takes float32 ``(batch, height, width, 3)`` pixel values, ends in a softmax; None
+            leaves it out.
         files: Name to content of a plain ``.tflite`` file that ends in logits.
         images: Read a chunk at a time, so any number of them fits.
         contract: The model's input contract.
@@ -172,12 +173,15 @@ def compute_logits(
     Returns:
         Name to float32 ``(n, classes)``; the Keras model's name is `REFERENCE`.
     """
-    reference = with_logits(as_float32(model))
+    reference = None if model is None else with_logits(as_float32(model))
     runners = {name: TensorRunner(content) for name, content in files.items()}
-    logits: dict[str, list[np.ndarray]] = {name: [] for name in (REFERENCE, *files)}
+    names = [*([] if reference is None else [REFERENCE]), *files]
+    logits: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for start in range(0, len(images), _CHUNK):
         pixels = load_images(images.paths[start : start + _CHUNK], contract)
-        logits[REFERENCE].append(np.asarray(reference.predict_on_batch(pixels.astype(np.float32))))
+        if reference is not None:
+            answers = reference.predict_on_batch(pixels.astype(np.float32))
+            logits[REFERENCE].append(np.asarray(answers))
         for name, run in runners.items():
             logits[name].append(np.stack([run(image) for image in pixels]))
         if progress:

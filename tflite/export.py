@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +25,14 @@ from tflite.compare import (
     ParityError,
     ParityThresholds,
     compare_scores,
+    compute_logits,
     parity_faults,
-    score_images,
 )
-from tflite.convert import ConversionChecks, convert
-from tflite.parity_files import parity_table, write_parity
+from tflite.conversion_checks import ConversionChecks
+from tflite.convert import PostTraining
+from tflite.cures.auto import NONE, Aim, Cured, FineTune, cure_names
+from tflite.make_files import FileMaker
+from tflite.parity_files import parity_table, scores_table, write_parity
 from tflite.quantization_recipes import FLOAT32, QuantizationRecipe, quantization_recipe
 from tflite.representative import (
     LabelledImages,
@@ -39,6 +42,12 @@ from tflite.representative import (
 )
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import LabError
+from tflite.runtime.scores import softmax
+from tflite.score_calibration import (
+    ScoreCalibration,
+    ScoreCalibrationSettings,
+    calibrate_scores,
+)
 from tflite.sidecar import Origin, make_sidecar
 
 if TYPE_CHECKING:
@@ -48,6 +57,8 @@ Say = Callable[[str], None]
 
 # Written first into every export, and by it an older export is known and may be replaced.
 _MARK = "parity.json"
+# Recipes that no cure is for.
+_UNCURED = frozenset({"float32", "float16", "dynamic_int8", "int16x8"})
 
 
 @dataclass(frozen=True)
@@ -58,8 +69,14 @@ class ExportSettings:
         quantization: Names of quantisation recipes; ``float32`` is always exported too, as the
             reference on the device.
         representative: Which training images calibrate.
+        post_training: What ``int8_full`` does besides rounding, where no cure is asked for.
+        cure: For ``int8_full``: a name of `tflite.cures.auto.cure_names`; ``"auto"`` tries them
+            in order of cost until `aim` is reached.
+        aim: What ends that search.
         checks: Limits right after conversion.
         thresholds: Limits on the validation images.
+        scores: How temperature and rejection thresholds of each file are found.
+        of_interest: Classes whose flipped images stand first in the parity tables.
         benchmark: How latency is measured; None leaves it out.
         validation_images: At most so many validation images are compared, drawn evenly over the
             classes; None takes all.
@@ -67,13 +84,18 @@ class ExportSettings:
             sidecar. `checks` hold in any case.
 
     Raises:
-        LabError: If the name of a quantisation recipe is unknown.
+        LabError: If the name of a quantisation recipe or of a cure is unknown.
     """
 
     quantization: tuple[str, ...] = ("int8_full",)
     representative: RepresentativeSettings = field(default_factory=RepresentativeSettings)
+    post_training: PostTraining = field(default_factory=PostTraining)
+    cure: str = NONE
+    aim: Aim = field(default_factory=Aim)
     checks: ConversionChecks = field(default_factory=ConversionChecks)
     thresholds: ParityThresholds = field(default_factory=ParityThresholds)
+    scores: ScoreCalibrationSettings = field(default_factory=ScoreCalibrationSettings)
+    of_interest: tuple[str, ...] = ("hairy_cell",)
     benchmark: BenchmarkSettings | None = field(default_factory=BenchmarkSettings)
     validation_images: int | None = None
     allow_mismatch: bool = False
@@ -81,6 +103,8 @@ class ExportSettings:
     def __post_init__(self) -> None:
         for name in self.quantization:
             quantization_recipe(name)
+        if self.cure not in cure_names():
+            raise LabError(f"No cure {self.cure!r}. There are: {', '.join(cure_names())}.")
 
     @property
     def recipes(self) -> tuple[QuantizationRecipe, ...]:
@@ -98,6 +122,8 @@ class Export:
         bundles: The ``.tflite`` files, float32 first.
         parity: The comparison on the validation images.
         faults: What was beyond the thresholds and allowed; empty where all is well.
+        scores: Temperature and rejection of each file, by quantisation recipe.
+        cures: What was done to each int8 file, by quantisation recipe.
         latency: The measurements; empty if not asked for.
     """
 
@@ -105,12 +131,16 @@ class Export:
     bundles: tuple[Path, ...]
     parity: Parity
     faults: tuple[str, ...]
+    scores: Mapping[str, ScoreCalibration]
+    cures: Mapping[str, str]
     latency: tuple[Latency, ...]
 
     def table(self) -> str:
         """Parity and latency as Markdown that reads well in a terminal."""
-        latency = f"\n{latency_table(self.latency)}" if self.latency else ""
-        return f"{parity_table(self.parity)}{latency}"
+        parts = [parity_table(self.parity), scores_table(self.scores)]
+        if self.latency:
+            parts.append(latency_table(self.latency))
+        return "\n".join(parts)
 
 
 def export_model(
@@ -123,6 +153,7 @@ def export_model(
     settings: ExportSettings | None = None,
     origin: Origin | None = None,
     say: Say = lambda text: None,
+    fine_tune: FineTune | None = None,
 ) -> Export:
     """Converts, compares, measures and writes; the folder appears whole or not at all.
 
@@ -139,55 +170,79 @@ def export_model(
         settings: None takes the defaults.
         origin: Recipe and metrics for the sidecar.
         say: Called with a sentence before each long step.
+        fine_tune: Trains the model with quantisation simulated and gives an int8 file; needed
+            for ``int8_qat``, and for the last of the cures.
 
     Raises:
         LabError: If the model and its contract disagree, a file fails a check, the parity
             thresholds are missed, or `folder` is something else than an export.
     """
     settings, origin = settings or ExportSettings(), origin or Origin()
-    recipes = settings.recipes
     _check_parts(model, contract, labels, folder)
     positions = choose_representative(training.label_ids, labels, settings.representative)
     say(f"reading {len(positions)} representative images")
     representative = load_images(
         training.take(positions).paths, contract, settings.representative.workers
     )
-    files = _convert_all(model, representative, settings, say)
     compared = _limit(validation, labels, settings)
+    maker = FileMaker(model, representative, compared, contract, settings.checks, fine_tune, say)
+    made = {
+        recipe.name: maker.make(recipe, settings.post_training, settings.cure, settings.aim)
+        for recipe in settings.recipes
+    }
+    files = {name: cured.content for name, cured in made.items()}
     say(f"comparing on {len(compared)} validation images")
-    scores = score_images(model, files, compared, contract)
-    parity = compare_scores(scores, compared, labels)
+    logits = compute_logits(model, files, compared, contract)
+    answers = {name: softmax(values) for name, values in logits.items()}
+    parity = compare_scores(answers, compared, labels, settings.of_interest)
     faults = _judge(parity, settings)
+    scores = {
+        name: calibrate_scores(logits[name], compared.label_ids, labels, settings.scores)
+        for name in files
+    }
     latency = _measure(files, representative[0], settings, say)
     calibration = _describe(training.label_ids[positions], labels, settings)
     with _whole_folder(folder) as temporary:
-        write_parity(temporary, parity, scores, compared, labels, faults)
+        write_parity(temporary, parity, answers, compared, labels, faults, _more(made, scores))
         if latency:
             write_latency(temporary / "latency.csv", latency)
-        for recipe in recipes:
-            content = files[recipe.name]
+        for recipe in settings.recipes:
             sidecar = make_sidecar(
-                content,
+                files[recipe.name],
                 contract,
                 labels,
                 recipe,
                 origin,
-                calibration if recipe.calibrated else None,
+                {**calibration, **_cure(made[recipe.name])} if recipe.calibrated else None,
                 _parity_figures(parity, recipe, faults),
+                scores[recipe.name],
             )
-            write_bundle(temporary / f"{recipe.file_stem}.tflite", content, sidecar)
-    bundles = tuple(folder / f"{recipe.file_stem}.tflite" for recipe in recipes)
-    return Export(folder, bundles, parity, tuple(faults), latency)
+            path = temporary / f"{recipe.file_stem}.tflite"
+            write_bundle(path, files[recipe.name], sidecar)
+    bundles = tuple(folder / f"{recipe.file_stem}.tflite" for recipe in settings.recipes)
+    cures = {name: cured.cure for name, cured in made.items() if name not in _UNCURED}
+    return Export(folder, bundles, parity, tuple(faults), scores, cures, latency)
 
 
-def _convert_all(
-    model: keras.Model, images: np.ndarray, settings: ExportSettings, say: Say
-) -> dict[str, bytes]:
-    files = {}
-    for recipe in settings.recipes:
-        say(f"converting to {recipe.name}")
-        files[recipe.name] = convert(model, recipe, images, settings.checks)
-    return files
+def _more(made: Mapping[str, Cured], scores: Mapping[str, ScoreCalibration]) -> dict[str, Any]:
+    """What ``parity.json`` says besides parity."""
+    return {
+        "cures": {name: _cure(cured) for name, cured in made.items() if name not in _UNCURED},
+        "score_calibration": {
+            name: {
+                "temperature": found.temperature,
+                "calibration_error": found.before.expected_calibration_error,
+                "calibrated_error": found.after.expected_calibration_error,
+                "coverage": found.coverage,
+                "selective_accuracy": found.selective_accuracy,
+            }
+            for name, found in scores.items()
+        },
+    }
+
+
+def _cure(cured: Cured) -> dict[str, Any]:
+    return {"cure": cured.cure, "tried": [attempt.to_dict() for attempt in cured.attempts]}
 
 
 def _measure(
@@ -253,7 +308,8 @@ def _judge(parity: Parity, settings: ExportSettings) -> list[str]:
     if faults and not settings.allow_mismatch:
         raise ParityError(
             f"The export is too far from the Keras model: {'; '.join(faults)}. Nothing was "
-            "written. Calibrate with more images, or keep it as it is with --allow-mismatch.\n\n"
+            "written. Try --cure auto, calibrate with more images, or keep it as it is with "
+            "--allow-mismatch.\n\n"
             f"{parity_table(parity)}"
         )
     return faults
@@ -266,7 +322,7 @@ def _describe(
     return {
         "images": len(label_ids),
         "split": "train",
-        "observer": "min-max",
+        "observer": settings.post_training.calibration.observer,
         "seed": settings.representative.seed,
         "per_class": {label: int(count) for label, count in zip(labels, counts, strict=True)},
     }

@@ -14,18 +14,22 @@ import numpy as np
 from tflite.compare import REFERENCE, Parity, VariantParity
 from tflite.representative import LabelledImages
 from tflite.runtime.files import whole_file, write_whole
+from tflite.score_calibration import ScoreCalibration
 from tflite.tables import markdown_table
 
 
-def parity_json(parity: Parity, faults: Sequence[str] = ()) -> str:
+def parity_json(
+    parity: Parity, faults: Sequence[str] = (), more: Mapping[str, Any] | None = None
+) -> str:
     """The whole comparison as JSON: figures a model, recalls a class, every flipped image.
 
     Args:
         parity: The comparison.
         faults: What is beyond the thresholds, in words.
+        more: Further parts of the document.
     """
     models = (parity.reference, *parity.variants)
-    content = {
+    content: dict[str, Any] = {
         "images": parity.images,
         "faults": list(faults),
         "models": {model.name: _figures(model) for model in models},
@@ -41,6 +45,7 @@ def parity_json(parity: Parity, faults: Sequence[str] = ()) -> str:
             }
             for label, count in parity.counts.items()
         },
+        **(more or {}),
         "flips": [{"model": v.name, **asdict(flip)} for v in parity.variants for flip in v.flips],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
@@ -60,6 +65,7 @@ def write_parity(
     images: LabelledImages,
     labels: Sequence[str],
     faults: Sequence[str] = (),
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes ``parity.json``, ``parity.md`` and ``parity.csv`` (one row an image).
 
@@ -70,8 +76,9 @@ def write_parity(
         images: That were scored.
         labels: Class names in the order of the scores.
         faults: What is beyond the thresholds, in words.
+        more: Further parts of ``parity.json``.
     """
-    write_whole(folder / "parity.json", parity_json(parity, faults))
+    write_whole(folder / "parity.json", parity_json(parity, faults, more))
     write_whole(folder / "parity.md", parity_table(parity))
     header = ["path", "label"]
     for name in scores:
@@ -127,3 +134,26 @@ def _class_rows(parity: Parity) -> list[list[str]]:
             row += ["-" if change is None else f"{change:+.3f}" for change in changes]
         rows.append(row)
     return rows
+
+
+def scores_table(scores: Mapping[str, ScoreCalibration]) -> str:
+    """Calibration and rejection of each file as a Markdown table.
+
+    Args:
+        scores: By quantisation recipe.
+    """
+    rows = [["model", "temperature", "ECE before", "ECE after", "answered", "of these right"]]
+    for name, found in scores.items():
+        right = found.selective_accuracy
+        rows.append(
+            [
+                name,
+                f"{found.temperature:.3f}",
+                f"{found.before.expected_calibration_error:.4f}",
+                f"{found.after.expected_calibration_error:.4f}",
+                f"{found.coverage:.4f}",
+                "-" if right is None else f"{right:.4f}",
+            ]
+        )
+    heading = "Scores calibrated on the same images (ECE: expected calibration error); the rest"
+    return f"{heading} is answered with unknown.\n\n{markdown_table(rows)}"

@@ -8,12 +8,14 @@ from tflite.compare import (
     REFERENCE,
     ParityThresholds,
     compare_scores,
+    compute_logits,
+    exact_mcnemar,
     parity_faults,
-    score_images,
     wilson_interval,
 )
 from tflite.representative import LabelledImages
 from tflite.runtime.errors import LabError
+from tflite.runtime.scores import softmax
 
 CLASSES = ("a", "b", "c")
 
@@ -45,6 +47,13 @@ def test_a_comparison_worked_by_hand():
     assert int8.agreement == pytest.approx(3 / 6)
     assert int8.recall == {"a": 0.5, "b": 1.0, "c": None}
     assert int8.recall_change == {"a": -0.5, "b": 0.5, "c": None}
+    assert int8.precision == {"a": 1.0, "b": pytest.approx(2 / 3), "c": 0.0}
+    assert int8.precision_change == {"a": 0.0, "b": pytest.approx(-1 / 3), "c": 0.0}
+    # Two right answers lost, one gained: any split of three is as extreme or more.
+    assert (int8.lost, int8.gained, int8.mcnemar) == (2, 1, 1.0)
+    # Three answers right, or four of six for int8, all given with 0.8.
+    assert parity.reference.calibration_error == pytest.approx(5 / 6 - 0.8)
+    assert int8.calibration_error == pytest.approx(0.8 - 4 / 6)
     # Of three scores two differ by 0.7 in each of three images out of six.
     assert int8.max_difference == pytest.approx(0.7)
     assert int8.mean_difference == pytest.approx(0.7 * 2 / 3 / 2)
@@ -52,6 +61,20 @@ def test_a_comparison_worked_by_hand():
     flip = int8.flips[2]
     assert (flip.label, flip.before, flip.after) == ("b", "c", "b")
     assert flip.before_score == pytest.approx(0.8)
+
+
+def test_flips_of_classes_of_interest_stand_first():
+    scores = {REFERENCE: one_hot([0, 0, 1, 0]), "int8_full": one_hot([1, 1, 2, 2])}
+    parity = compare_scores(scores, labelled([0, 0, 1, 0]), CLASSES, of_interest=("c",))
+    assert [flip.path for flip in parity.variants[0].flips] == ["2.png", "3.png", "0.png", "1.png"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "p"), [(0, 0, 1.0), (5, 0, 0.0625), (0, 5, 0.0625), (8, 2, 0.109375)]
+)
+def test_mcnemar_is_the_exact_binomial_test(lost, gained, p):
+    """Twice the tail of a fair coin, by hand: 2 / 32, and 2 (1 + 10 + 45) / 1024."""
+    assert exact_mcnemar(lost, gained) == pytest.approx(p)
 
 
 def test_equal_scores_agree_wholly():
@@ -124,23 +147,27 @@ def test_float32_is_held_to_its_own_limit():
     assert parity_faults(parity, loose) == []
 
 
-def test_scores_come_from_every_model_image_by_image(
+def test_logits_come_from_every_model_image_by_image(
     model, float32_file, int8_file, image_files, pixels, contract, monkeypatch
 ):
     monkeypatch.setattr("tflite.compare._CHUNK", 10)  # several chunks, the last one shorter
     calls = []
     files = {"float32": float32_file, "int8_full": int8_file}
-    scores = score_images(model, files, image_files, contract, lambda *done: calls.append(done))
+    logits = compute_logits(model, files, image_files, contract, lambda *done: calls.append(done))
     assert calls == [(10, 24), (20, 24), (24, 24)]
-    assert list(scores) == [REFERENCE, "float32", "int8_full"]
+    assert list(logits) == [REFERENCE, "float32", "int8_full"]
     expected = model.predict(pixels.astype(np.float32), verbose=0)
-    for name, tolerance in ((REFERENCE, 1e-6), ("float32", 1e-5), ("int8_full", 0.1)):
-        assert scores[name].shape == (24, 3)
-        np.testing.assert_allclose(scores[name], expected, atol=tolerance)
+    for name, tolerance in ((REFERENCE, 1e-5), ("float32", 1e-5), ("int8_full", 0.1)):
+        assert logits[name].shape == (24, 3)
+        np.testing.assert_allclose(softmax(logits[name]), expected, atol=tolerance)
+
+
+def test_the_keras_model_may_be_left_out(int8_file, image_files, contract):
+    assert list(compute_logits(None, {"x": int8_file}, image_files, contract)) == ["x"]
 
 
 def test_a_summary_is_short_enough_for_a_sidecar():
     summary = compare([0, 1], [0, 1], [0, 2]).variants[0].summary()
     assert summary["flips"] == 1
     assert summary["recall_change"] == {"a": 0.0, "b": -1.0, "c": None}
-    assert "recall" not in summary
+    assert {"recall", "precision"}.isdisjoint(summary)

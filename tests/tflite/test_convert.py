@@ -3,26 +3,32 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tflite.convert import (
+from tflite.conversion_checks import (
     ConversionChecks,
     ConversionError,
-    as_float32,
-    calibration_batches,
     check_file,
     check_scores,
-    convert,
-    fix_batch,
 )
-from tflite.quantization_recipes import FLOAT32, INT8_FULL
+from tflite.convert import PostTraining, as_float32, convert, fix_batch
+from tflite.quantization_recipes import (
+    DYNAMIC_INT8,
+    FLOAT16,
+    FLOAT32,
+    INT8_FULL,
+    INT8_QAT,
+    INT16X8,
+)
+from tflite.runtime.errors import LabError
 from tflite.runtime.interpreter import TensorRunner, load_interpreter
 from tflite.runtime.quantize import TensorQuantization
+from tflite.runtime.scores import softmax
 
 CHECKS = ConversionChecks()
 
 
 def scores(content, images):
     run = TensorRunner(content)
-    return np.stack([run(image) for image in images])
+    return softmax(np.stack([run(image) for image in images]))
 
 
 def expected_scores(model, images):
@@ -41,22 +47,74 @@ def test_int8_is_nearly_the_keras_model(model, pixels, int8_file):
     np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
 
 
-def test_int8_takes_pixels_as_they_are_and_has_a_batch_of_1(int8_file):
+def test_int8_takes_pixels_and_has_a_batch_of_1(int8_file):
     run = TensorRunner(int8_file)
-    assert run.input_quantization == TensorQuantization("uint8", 1.0, 0)
-    assert run.output_quantization == TensorQuantization("uint8", 1 / 256, 0)
+    assert run.input_quantization == TensorQuantization("int8", 1.0, -128)
+    assert run.output_quantization.dtype == "int8"
     assert (run.input_shape, run.output_shape) == ((1, 16, 16, 3), (1, 3))
+
+
+def test_files_end_in_logits(model, pixels, float32_file):
+    run = TensorRunner(float32_file)
+    logits = np.stack([run(image) for image in pixels])
+    assert np.abs(logits.sum(axis=1) - 1).min() > 0.1
+    np.testing.assert_allclose(softmax(logits), expected_scores(model, pixels), atol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", [FLOAT16, DYNAMIC_INT8, INT16X8], ids=lambda r: r.name)
+def test_other_recipes_are_nearly_the_keras_model(model, pixels, recipe):
+    content = convert(model, recipe, pixels)
+    expected = expected_scores(model, pixels)
+    assert TensorRunner(content).input_quantization.dtype == "float32"
+    assert np.abs(scores(content, pixels) - expected).max() < 0.02
+
+
+def test_float16_halves_the_weights():
+    import keras
+    from keras import layers
+
+    from tflite.schema import constant, read_model, type_name
+
+    inputs = keras.Input((16, 16, 3))
+    outputs = layers.Dense(3, activation="softmax")(layers.Flatten()(inputs))
+    content = convert(keras.Model(inputs, outputs), FLOAT16, np.zeros((2, 16, 16, 3), np.uint8))
+    model = read_model(content)
+    kinds = {
+        type_name(model, t)
+        for t in range(len(model.subgraphs[0].tensors))
+        if constant(model, t) is not None and constant(model, t).size > 1000
+    }
+    assert kinds == {"FLOAT16"}
+
+
+def test_a_recipe_that_trains_is_not_converted(model, pixels):
+    with pytest.raises(ConversionError, match="int8_qat is made by training"):
+        convert(model, INT8_QAT, pixels)
 
 
 def test_int8_computes_in_integers_with_a_scale_per_channel(int8_file):
     tensors = load_interpreter(int8_file, delegates=False).get_tensor_details()
-    assert {np.dtype(tensor["dtype"]).name for tensor in tensors} == {"int8", "int32", "uint8"}
+    assert {np.dtype(tensor["dtype"]).name for tensor in tensors} == {"int8", "int32"}
     assert max(len(tensor["quantization_parameters"]["scales"]) for tensor in tensors) == 8
+
+
+def test_sensitive_layers_may_stay_float(model, pixels):
+    content = convert(model, INT8_FULL, pixels, post_training=PostTraining(float_layers=1))
+    tensors = load_interpreter(content, delegates=False).get_tensor_details()
+    assert "float32" in {np.dtype(tensor["dtype"]).name for tensor in tensors}
+    assert TensorRunner(content).input_quantization.takes_pixels
+    assert np.abs(scores(content, pixels) - expected_scores(model, pixels)).mean() < 0.01
+
+
+def test_a_negative_number_of_float_layers_is_refused():
+    with pytest.raises(LabError, match="must be 0 or more, got -1"):
+        PostTraining(float_layers=-1)
 
 
 def test_the_converted_graph_is_one_delegate(int8_file):
     operations = load_interpreter(int8_file)._get_ops_details()
-    assert [operation["op_name"] for operation in operations].count("DELEGATE") == 1
+    names = [operation["op_name"] for operation in operations]
+    assert names.count("DELEGATE") == 1
 
 
 def test_weights_are_not_touched_by_converting(model, pixels):
@@ -71,22 +129,10 @@ def test_converting_prints_nothing(model, pixels, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_calibration_holds_black_and_white_and_leaves_the_images_alone(pixels):
-    before = pixels.copy()
-    batches = [batch for (batch,) in calibration_batches(pixels)]
-    np.testing.assert_array_equal(pixels, before)
-    assert len(batches) == len(pixels)
-    assert {batch.shape for batch in batches} == {(1, 16, 16, 3)}
-    assert {batch.dtype for batch in batches} == {np.dtype(np.float32)}
-    assert (min(b.min() for b in batches), max(b.max() for b in batches)) == (0, 255)
-    np.testing.assert_array_equal(batches[1][0], pixels[1])
-    assert (batches[0][0] != pixels[0]).any(axis=-1).sum() == 2
-
-
 def test_one_representative_image_is_enough_for_the_input_scale(model, pixels):
-    loose = dataclasses.replace(CHECKS, int8_mean_difference=1.0, int8_max_difference=1.0)
+    loose = dataclasses.replace(CHECKS, quantized_mean_difference=1.0, quantized_max_difference=1.0)
     content = convert(model, INT8_FULL, pixels[:1], loose)
-    assert TensorRunner(content).input_quantization.takes_pixels_as_they_are
+    assert TensorRunner(content).input_quantization.takes_pixels
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -216,28 +262,31 @@ def test_a_file_without_weights_is_refused(float32_file):
 
 
 def test_a_file_of_another_interface_is_refused(model, float32_file, int8_file):
-    with pytest.raises(ConversionError, match="input and output of type uint8, the file has fl"):
+    with pytest.raises(ConversionError, match="input and output of type int8, the file has fl"):
         check_file(float32_file, INT8_FULL, model, CHECKS)
-    with pytest.raises(ConversionError, match="input and output of type float32, the file has u"):
+    with pytest.raises(ConversionError, match="input and output of type float32, the file has i"):
         check_file(int8_file, FLOAT32, model, CHECKS)
 
 
-def test_an_input_that_does_not_take_pixels_as_they_are_is_refused(model, pixels, monkeypatch):
-    monkeypatch.setattr(
-        "tflite.convert.calibration_batches",
-        lambda images: ([image[None].astype(np.float32) / 2] for image in images),
-    )
-    with pytest.raises(ConversionError, match="take pixels as they are"):
-        convert(model, INT8_FULL, pixels)
+def test_an_input_that_does_not_take_pixels_is_refused(model, int8_file):
+    from tflite.schema import read_model, write_model
+
+    other = read_model(int8_file)
+    graph = other.subgraphs[0]
+    graph.tensors[graph.inputs[0]].quantization.scale = np.array([0.5], np.float32)
+    with pytest.raises(ConversionError, match="must take pixels"):
+        check_file(write_model(other), INT8_FULL, model, CHECKS)
 
 
-def test_float_tensors_in_an_int8_file_are_refused(model, pixels):
+def test_float_tensors_in_an_int8_file_are_refused(model, pixels, monkeypatch):
     """A file with integer interface and float inside, as dynamic-range conversion writes it."""
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(fix_batch(model))
     float_inside = converter.convert()
     recipe = dataclasses.replace(INT8_FULL, interface="float32", weight_bytes=1)
+    check_file(float_inside, recipe, model, CHECKS)  # a float interface allows float inside
+    monkeypatch.setattr(type(recipe), "integer_only", True)
     with pytest.raises(ConversionError, match="computes in integers only"):
         check_file(float_inside, recipe, model, CHECKS)
 

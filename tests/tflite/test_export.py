@@ -19,9 +19,9 @@ SETTINGS = ExportSettings(
     benchmark=BenchmarkSettings(threads=(1,), warm_up=1, runs=2),
 )
 FILES = [
-    "latency.csv", "model_float32.json", "model_float32.labels.txt", "model_float32.tflite",
-    "model_int8.json", "model_int8.labels.txt", "model_int8.tflite", "parity.csv", "parity.json",
-    "parity.md",
+    "latency.csv", "model_float32.h", "model_float32.json", "model_float32.labels.txt",
+    "model_float32.tflite", "model_int8.h", "model_int8.json", "model_int8.labels.txt",
+    "model_int8.tflite", "parity.csv", "parity.json", "parity.md",
 ]  # fmt: skip
 
 
@@ -140,18 +140,19 @@ def test_a_missing_image_leaves_nothing_behind(quick, image_files, tmp_path):
 
 def wrong_scores(model, files, images, contract):
     right = np.eye(3, dtype=np.float32)[images.label_ids]
+    right = 9 * right
     return {"keras": right, **{name: np.roll(right, 1, axis=1) for name in files}}
 
 
 def test_a_mismatch_is_an_error_and_leaves_nothing_behind(quick, monkeypatch, tmp_path):
-    monkeypatch.setattr("tflite.export.score_images", wrong_scores)
+    monkeypatch.setattr("tflite.export.compute_logits", wrong_scores)
     with pytest.raises(ParityError, match=r"24 of 24 right answers were lost.*--allow-mismatch"):
         quick()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mismatch_may_be_allowed_and_is_recorded(quick, monkeypatch):
-    monkeypatch.setattr("tflite.export.score_images", wrong_scores)
+    monkeypatch.setattr("tflite.export.compute_logits", wrong_scores)
     settings = dataclasses.replace(
         SETTINGS, benchmark=None, quantization=("float32",), allow_mismatch=True
     )

@@ -22,7 +22,7 @@ def test_file_names_differ():
 
 
 def test_an_unknown_name_gets_the_nearest_and_all():
-    with pytest.raises(LabError, match=r"Did you mean 'int8_full'\? There are: float32, int8_full"):
+    with pytest.raises(LabError, match=r"Did you mean 'int8_full'\? There are: float32, float16"):
         quantization_recipe("int8-full")
     with pytest.raises(LabError, match=r"'banana'\. There are"):
         quantization_recipe("banana")

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tflite.calibration import run_all_tensors
-from tflite.flatbuffer import Graph, write_model
+from tflite.flatbuffer import Graph
+from tflite.schema import set_constant, write_model
 
 _KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
@@ -68,7 +69,7 @@ def _correct(after: Graph, op: Any, before: Graph, twin: Any, mean: np.ndarray) 
     shift = _output_shift(rounded - exact, mean, depthwise)
     limits = np.iinfo(stored.dtype)
     corrected = np.clip(stored - np.rint(shift / steps.scales), limits.min, limits.max)
-    after.set_constant(bias, corrected.astype(stored.dtype))
+    set_constant(after.model, bias, corrected.astype(stored.dtype))
 
 
 def _output_shift(error: np.ndarray, mean: np.ndarray, depthwise: bool) -> np.ndarray:

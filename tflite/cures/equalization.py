@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tflite.flatbuffer import Graph, enum_value, write_model
+from tflite.flatbuffer import Graph
+from tflite.schema import fused_activation, set_constant, write_model
 
 _FIRST = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _LINEAR_UNDER_SCALING = ("NONE", "RELU")
@@ -48,7 +49,7 @@ def equalize(content: bytes) -> bytes:
         if moved < _SETTLED:
             break
     for index, array in values.items():
-        graph.set_constant(index, array.astype(np.float32))
+        set_constant(graph.model, index, array.astype(np.float32))
     return write_model(graph.model)
 
 
@@ -82,14 +83,15 @@ def _pairs(graph: Graph) -> list[_Pair]:
 def _may_pair(graph: Graph, op: Any, behind: Any, tensor: int) -> bool:
     if graph.op_name(behind) not in _FIRST or int(behind.inputs[0]) != tensor:
         return False
-    linear = {enum_value("ActivationFunctionType", name) for name in _LINEAR_UNDER_SCALING}
-    if op.builtinOptions.fusedActivationFunction not in linear:
+    if fused_activation(op) not in _LINEAR_UNDER_SCALING:
         return False
-    constants = [graph.constant(int(t)) for t in (op.inputs[1], op.inputs[2], behind.inputs[1])]
-    if any(values is None for values in constants):
+    kernel, bias, following = (
+        graph.constant(int(t)) for t in (op.inputs[1], op.inputs[2], behind.inputs[1])
+    )
+    if kernel is None or bias is None or following is None:
         return False
     # A depthwise layer that makes several channels of one would need one factor for all of them.
-    return bool(constants[2].shape[-1] == len(constants[1]))
+    return bool(following.shape[-1] == len(bias))
 
 
 def _unshared(pairs: list[_Pair]) -> list[_Pair]:
