@@ -1,4 +1,4 @@
-"""Writes bundles: the ``.tflite`` with everything inside, and the copies beside it.
+"""Writes bundles: the ``.tflite`` with everything inside, and beside it copies and a C header.
 
 What a bundle is, and what the SHA-256 of the model covers: `tflite.runtime.bundle` and
 `tflite.runtime.sidecar`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tflite.c_header import c_header, header_path
 from tflite.runtime.bundle import beside_paths, bundle_bytes, read_bundle
 from tflite.runtime.errors import BundleError
 from tflite.runtime.files import write_whole
@@ -15,7 +16,7 @@ from tflite.runtime.sidecar import Sidecar, labels_text, sha256
 
 
 def write_bundle(path: Path, model: bytes, sidecar: Sidecar) -> None:
-    """Writes ``model.tflite`` and beside it ``model.json`` and ``model.labels.txt``.
+    """Writes ``model.tflite``, beside it ``model.json``, ``model.labels.txt`` and ``model.h``.
 
     Each file is written whole or not at all, the ``.tflite`` last; until it is there, the copies
     belong to nothing, and where an older one is there, they are refused together.
@@ -35,5 +36,6 @@ def write_bundle(path: Path, model: bytes, sidecar: Sidecar) -> None:
     json_path, labels_path = beside_paths(path)
     write_whole(json_path, sidecar.to_json())
     write_whole(labels_path, labels_text(sidecar.labels))
+    write_whole(header_path(path), c_header(sidecar, path.stem))
     write_whole(path, bundle_bytes(model, sidecar))
     read_bundle(path)

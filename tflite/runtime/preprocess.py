@@ -17,7 +17,8 @@ ImageSource = Union[str, Path, bytes, "np.ndarray"]
 # Cells come as crops of at most a few hundred pixels; a whole 1920x1200 field is 2.3 million.
 # Anything far beyond is a mistake or an attack, and must not be decoded into memory.
 MAX_PIXELS = 64_000_000
-LUMINANCE = np.array([0.2989, 0.587, 0.114], np.float32)
+# In 10,000ths, so that sums are exact and no processor rounds them its own way.
+LUMINANCE = np.array([2989, 5870, 1140], np.int32)
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
     "box": Image.Resampling.BOX,
@@ -153,6 +154,6 @@ def prepare_image(source: ImageSource, contract: InputContract) -> np.ndarray:
     """
     array = np.asarray(_crop_and_resize(decode_image(source), contract))
     if contract.colour == "luminance":
-        grey = np.rint(array.astype(np.float32) @ LUMINANCE).astype(np.uint8)
+        grey = ((array.astype(np.int32) @ LUMINANCE + 5000) // 10_000).astype(np.uint8)
         array = np.repeat(grey[..., None], 3, axis=2)
     return np.ascontiguousarray(array)
