@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from tflite.bundle import write_bundle
+from tflite.c_header import c_header
 from tflite.quantization_recipes import INT8_FULL
 from tflite.runtime.bundle import read_bundle
 from tflite.runtime.classifier import Classifier
@@ -15,15 +16,16 @@ def sidecar(int8_file, contract, labels):
     return make_sidecar(int8_file, contract, labels, INT8_FULL, Origin())
 
 
-def test_a_written_bundle_is_three_files_and_classifies(
+def test_a_written_bundle_is_four_files_and_classifies(
     tmp_path, int8_file, sidecar, labels, pixels
 ):
     path = tmp_path / "model_int8.tflite"
     write_bundle(path, int8_file, sidecar)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "model_int8.json", "model_int8.labels.txt", "model_int8.tflite",
+        "model_int8.h", "model_int8.json", "model_int8.labels.txt", "model_int8.tflite",
     ]  # fmt: skip
     assert (tmp_path / "model_int8.labels.txt").read_text().splitlines() == list(labels)
+    assert (tmp_path / "model_int8.h").read_text() == c_header(sidecar, "model_int8")
     assert read_bundle(path).sidecar == sidecar
     results = Classifier(path).classify_batch(pixels[:6])
     assert [result.label for result in results] == [*labels, *labels]
