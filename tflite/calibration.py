@@ -28,6 +28,10 @@ _SHARES = np.linspace(0.4, 1.0, 31)
 _LEVELS = 255
 # Kernels without a fused activation clamp NaN and infinity to the largest float32.
 _ABSURD = 1e30
+_NOT_FINITE = (
+    "An activation of the float model is NaN or infinite on the representative images; it cannot "
+    "be calibrated. Train again with a lower learning rate."
+)
 
 Ranges = Mapping[int, tuple[float, float]]
 
@@ -144,21 +148,22 @@ def observe_ranges(content: bytes, images: np.ndarray, settings: CalibrationSett
     ranges = {}
     for index in observed:
         if not -_ABSURD < low[index] <= high[index] < _ABSURD:
-            raise LabError(
-                "An activation of the float model is NaN or infinite on the representative "
-                "images; it cannot be calibrated. Train again with a lower learning rate."
-            )
+            raise LabError(_NOT_FINITE)
         ranges[index] = _range((low[index], high[index]), drawn[index], settings)
     return ranges
 
 
 def _observed_tensors(content: bytes) -> list[int]:
     graph = read_model(content).subgraphs[0]
-    return [
+    observed = [
         index
         for index, tensor in enumerate(graph.tensors)
         if tensor.quantization is not None and tensor.quantization.max is not None
     ]
+    # TensorFlow leaves out tensors in which it saw NaN.
+    if not set(map(int, graph.outputs)) <= set(observed):
+        raise LabError(_NOT_FINITE)
+    return observed
 
 
 def run_all_tensors(
@@ -214,14 +219,26 @@ def least_error_range(values: np.ndarray, low: float, high: float) -> tuple[floa
         high: Highest, at least 0.
     """
 
+    exact = values.astype(np.float64)
+
     def error(share: float) -> float:
-        step = (high - low) * share / _LEVELS
-        rounded = np.clip(np.rint(values / step), np.rint(low * share / step), None) * step
-        rounded = np.minimum(rounded, high * share)
-        return float(np.square(rounded - values).mean())
+        return float(np.square(rounded(exact, low * share, high * share) - exact).mean())
 
     share = float(min(_SHARES[::-1], key=error))
     return low * share, high * share
+
+
+def rounded(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Real numbers after a pass through 8 bits with the range given.
+
+    Args:
+        values: float64, any shape.
+        low: Lowest value that can be stored, at most 0.
+        high: Highest, at least 0.
+    """
+    step = (high - low) / _LEVELS
+    zero_point = np.rint(-low / step)
+    return (np.clip(np.rint(values / step) + zero_point, 0, _LEVELS) - zero_point) * step
 
 
 def quantize_file(calibrated: bytes, float_tensors: tuple[str, ...] = ()) -> bytes:
