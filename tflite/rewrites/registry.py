@@ -6,21 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tflite.flatbuffer import Graph, write_model
-
-
-@dataclass(frozen=True)
-class Change:
-    """One place that a rewrite changed.
-
-    Args:
-        rewrite: Name of the rewrite, a key of `REWRITES`.
-        tensor: Name of the output tensor of the operator that was changed.
-        description: What became of what, in operators' names.
-    """
-
-    rewrite: str
-    tensor: str
-    description: str
+from tflite.rewrites.broadcast import rewrite_broadcast
+from tflite.rewrites.change import Change
+from tflite.rewrites.columns import rewrite_columns
+from tflite.rewrites.hard_swish import rewrite_hard_swish
+from tflite.rewrites.multiply import rewrite_multiply
+from tflite.rewrites.relu import rewrite_relu
 
 
 @dataclass(frozen=True)
@@ -39,7 +30,13 @@ class RewriteResult:
 Rewrite = Callable[[Graph], list[Change]]
 """Changes a graph in place wherever its pattern occurs; an empty list if nowhere."""
 
-REWRITES: dict[str, Rewrite] = {}
+REWRITES: dict[str, Rewrite] = {
+    "multiply": rewrite_multiply,
+    "relu": rewrite_relu,
+    "hard_swish": rewrite_hard_swish,
+    "columns": rewrite_columns,
+    "broadcast": rewrite_broadcast,
+}
 
 
 def rewrite_graph(content: bytes) -> RewriteResult:
