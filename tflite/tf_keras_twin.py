@@ -92,7 +92,7 @@ class Twin:
             LabError: If `trained` lacks a layer of the twin.
         """
         values = [np.asarray(value) for value in self.original.get_weights()]
-        layers = plain_layers(trained or self.model)
+        layers = layers_by_name(trained or self.model)
         for link in self.links:
             if link.layer not in layers:
                 raise LabError(
@@ -110,14 +110,19 @@ class Twin:
         return copy
 
 
-def plain_layers(model: tf_keras.Model) -> dict[str, Any]:
-    """The layers of a ``tf_keras`` model by name, without the wrappers TFMOT put around them."""
-    found = {}
-    for layer in model.layers:
-        while hasattr(layer, "layer"):
-            layer = layer.layer
-        found[layer.name] = layer
-    return found
+def unwrap(layer: Any) -> Any:
+    """The layer that TFMOT's wrappers, if there are any, are around."""
+    while hasattr(layer, "layer"):
+        layer = layer.layer
+    return layer
+
+
+def layers_by_name(model: tf_keras.Model) -> dict[str, Any]:
+    """The layers of a ``tf_keras`` model, each under the name it has without its wrappers.
+
+    A wrapper holds the kernel that it rounds or prunes, so weights are looked for in it.
+    """
+    return {unwrap(layer).name: layer for layer in model.layers}
 
 
 def build_twin(model: keras.Model) -> Twin:
@@ -300,7 +305,8 @@ def set_input_scaling(layer: Any, scale: Any, offset: Any) -> None:
         offset: ``(channels,)``, added then.
     """
     kernel = np.reshape(np.asarray(scale, np.float32), (1, 1, -1, 1))
-    layer.set_weights([kernel, np.asarray(offset, np.float32)])
+    _weight(layer, "depthwise_kernel").assign(kernel)
+    _weight(layer, "bias").assign(np.asarray(offset, np.float32))
 
 
 def _same_layer(cls: Any, operation: Any) -> Any:
