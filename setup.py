@@ -25,7 +25,15 @@ EXPORT = [
     "onnx>=1.20",
     "onnxruntime>=1.23",
 ]
-DEVELOP = ["hypothesis", "mypy", "pandas-stubs", "pytest", "pytest-timeout", "ruff"]
+DEVELOP = [
+    "hypothesis",
+    "mypy",
+    "openvino>=2026.4",
+    "pandas-stubs",
+    "pytest",
+    "pytest-timeout",
+    "ruff",
+]
 
 setup(
     name="lab-models",

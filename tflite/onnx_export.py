@@ -368,12 +368,14 @@ def _name_batch(proto: Any, batch: int | None) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Swallows tf2onnx's log below errors, and its warnings about TensorFlow's older interfaces."""
-    logger = logging.getLogger("tf2onnx")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
