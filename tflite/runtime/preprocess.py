@@ -17,6 +17,9 @@ ImageSource = Union[str, Path, bytes, "np.ndarray"]
 # Cells come as crops of at most a few hundred pixels; a whole 1920x1200 field is 2.3 million.
 # Anything far beyond is a mistake or an attack, and must not be decoded into memory.
 MAX_PIXELS = 64_000_000
+# By content, whatever the file is called. Pillow knows dozens more, some of which call other
+# programs; none is a format in which cells are photographed.
+IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 # In 10,000ths, so that sums are exact and no processor rounds them its own way.
 LUMINANCE = np.array([2989, 5870, 1140], np.int32)
 _RESAMPLING = {
@@ -43,16 +46,21 @@ def decode_image(source: ImageSource) -> Image.Image:
         A loaded Pillow image of mode RGB.
 
     Raises:
-        ImageError: If the file is missing, empty, truncated, not an image, or larger than
-            `MAX_PIXELS`; the message names the file.
+        ImageError: If the file is missing, empty, truncated, not an image of one of the
+            `IMAGE_FORMATS`, or larger than `MAX_PIXELS`; the message names the file.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
+    if not isinstance(source, (str, Path, bytes)):
+        raise ImageError(
+            "An image is a path, the bytes of a file or a uint8 array, got "
+            f"{type(source).__name__}."
+        )
     name = "the bytes given" if isinstance(source, bytes) else str(source)
     try:
         opened = io.BytesIO(source) if isinstance(source, bytes) else source
         # No catch_warnings here: it is not safe where several threads decode.
-        with Image.open(opened) as image:
+        with Image.open(opened, formats=IMAGE_FORMATS) as image:
             _check_size(image.size, name)
             image.load()
             return _to_rgb(image)
@@ -63,9 +71,13 @@ def decode_image(source: ImageSource) -> Image.Image:
     except IsADirectoryError:
         raise ImageError(f"{name} is a folder; an image file was expected.") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{name} is empty or no image that can be read.") from None
+        raise ImageError(
+            f"{name} is empty or no image that can be read ({', '.join(IMAGE_FORMATS)})."
+        ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(_too_large(name, "far more")) from None
+    except PermissionError as error:
+        raise ImageError(f"{name} cannot be read: {error.strerror}.") from None
     # A damaged file can raise nearly anything from inside a decoder.
     except Exception as error:
         raise ImageError(f"{name} is damaged and cannot be decoded: {error}.") from None

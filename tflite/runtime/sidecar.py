@@ -15,6 +15,13 @@ from tflite.runtime.quantize import TensorQuantization
 # 2: the model ends in logits; temperature and rejection thresholds make scores and answers.
 FORMAT_VERSION = 2
 UNKNOWN = "unknown"
+_JSON_KINDS: Dict[str, Any] = {
+    "str": str,
+    "int": int,
+    "Mapping[str, Any]": Mapping,
+    "Mapping[str, float]": Mapping,
+}
+_NAMES: Dict[Any, str] = {str: "a text", int: "a whole number", Mapping: "an object"}
 
 
 def sha256(content: bytes) -> str:
@@ -80,6 +87,7 @@ class Sidecar:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
+        self._check_types()
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise BundleError(
                 f"A sidecar needs at least two labels, all different, got {list(self.labels)}."
@@ -92,6 +100,15 @@ class Sidecar:
             raise BundleError(f"A temperature is a number above 0, got {self.temperature!r}.")
         thresholds = checked_thresholds(self.rejection_thresholds, self.labels)
         object.__setattr__(self, "rejection_thresholds", thresholds)
+
+    def _check_types(self) -> None:
+        for found in fields(self):
+            kind = _JSON_KINDS.get(str(found.type))  # annotations are texts in this module
+            value = getattr(self, found.name)
+            if kind and (not isinstance(value, kind) or isinstance(value, bool)):
+                raise BundleError(f"{found.name} must be {_NAMES[kind]}, got {value!r}.")
+        if not all(isinstance(label, str) for label in self.labels):
+            raise BundleError(f"Labels must be texts, got {list(self.labels)}.")
 
     def to_json(self) -> str:
         """The JSON document, fields in a fixed order, indented."""
@@ -114,7 +131,7 @@ def checked_thresholds(
         BundleError: If a class is missing or unknown, a threshold is no number in 0..1, or one
             is above 0 although a class is itself called `UNKNOWN`.
     """
-    found = dict(thresholds) if thresholds else dict.fromkeys(labels, 0.0)
+    found = dict(thresholds) or dict.fromkeys(labels, 0.0)
     wrong = sorted(set(found).symmetric_difference(labels))
     if wrong:
         raise BundleError(f"Rejection thresholds are missing or left over for: {wrong}.")
@@ -168,9 +185,8 @@ def _from_values(values: Dict[str, Any], name: str) -> Sidecar:
             "input": InputContract.from_dict(values["input"]),
             "input_quantization": TensorQuantization(**values["input_quantization"]),
             "output_quantization": TensorQuantization(**values["output_quantization"]),
-            "labels": tuple(str(label) for label in values["labels"]),
-            "model_bytes": int(values["model_bytes"]),
+            "labels": tuple(values["labels"]),
         }
         return Sidecar(**{**values, **converted})
-    except (LabError, TypeError, ValueError, AttributeError) as error:
+    except (LabError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise BundleError(f"{name} does not describe a model: {error}") from None
