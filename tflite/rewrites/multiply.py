@@ -2,7 +2,8 @@
 
 ``m (W x + b) = (m W) x + (m b)``: the stored integers of kernel and bias stay, their scales are
 multiplied by m, and the layer writes the multiplication's output itself. One rounding instead of
-two, hence within one quantum. That is the division by 6 of a hard sigmoid, ``relu6(x + 3) / 6``,
+two, hence within one quantum wherever the tensor between did not clip at the ends of its range.
+That is the division by 6 of a hard sigmoid, ``relu6(x + 3) / 6``,
 whose addition the converter puts into the bias by itself: all that is left of MobileNetV3's hard
 sigmoid in squeeze-excite is its convolution.
 

@@ -10,8 +10,10 @@ from tflite.rewrites.broadcast import rewrite_broadcast
 from tflite.rewrites.change import Change
 from tflite.rewrites.columns import rewrite_columns
 from tflite.rewrites.hard_swish import rewrite_hard_swish
+from tflite.rewrites.input_scaling import rewrite_input_scaling
 from tflite.rewrites.multiply import rewrite_multiply
 from tflite.rewrites.relu import rewrite_relu
+from tflite.rewrites.requantize import rewrite_requantize
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ Rewrite = Callable[[Graph], list[Change]]
 """Changes a graph in place wherever its pattern occurs; an empty list if nowhere."""
 
 REWRITES: dict[str, Rewrite] = {
+    "requantize": rewrite_requantize,
+    "input_scaling": rewrite_input_scaling,
     "multiply": rewrite_multiply,
     "relu": rewrite_relu,
     "hard_swish": rewrite_hard_swish,
@@ -52,7 +56,9 @@ def rewrite_graph(content: bytes) -> RewriteResult:
         FlatbufferError: If the content is not a model.
     """
     graph = Graph.read(content)
-    changes = [change for rewrite in REWRITES.values() for change in rewrite(graph)]
+    changes: list[Change] = []
+    while found := [change for rewrite in REWRITES.values() for change in rewrite(graph)]:
+        changes += found
     if not changes:
         return RewriteResult(content, ())
     return RewriteResult(write_model(graph.model), tuple(changes))

@@ -8,8 +8,8 @@ besides; where the largest number that its output holds, ``255 s_out``, is not a
 at 127 does that too.
 
 Where the ReLU is all that reads the output of an addition or a layer with a kernel, that operator
-applies it itself and writes the ReLU's output: one rounding instead of two, hence within one
-quantum, and one pass less.
+applies it itself and writes the ReLU's output: one pass less, and one rounding instead of two,
+hence within one quantum wherever the tensor between did not clip at the upper end of its range.
 """
 
 from __future__ import annotations
