@@ -21,8 +21,8 @@ compare-hairy: $(READY) ## train HAL-R, HAL-T, HAL-C on the same data, beside th
 sanity: $(READY) ## the shortcut test: the cell or the database? DATA= SCALE= SEEDS="0 1 2" WEIGHTS= SET=
 	$(RUN_IN)lab-models sanity --scale $(SCALE) $(if $(DATA),--data $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(SEEDS),--seeds $(SEEDS)) $(foreach s,$(SET),--set $(s))
 
-tflite: $(READY) ## turn a run into float32 and int8 bundles for the device; RUN= (the newest run), OUT=
-	$(RUN_IN)lab-models export $(RUN) --runs-folder $(OUT)
+tflite: $(READY) ## turn a run into bundles for the device; RUN= (the newest run), OUT=, QUANT="int8_full int8_qat ...", CURE=auto
+	$(RUN_IN)lab-models export $(RUN) --runs-folder $(OUT) $(foreach q,$(QUANT),--quantization $(q)) $(if $(CURE),--cure $(CURE))
 
 test: $(READY) ## the fast tests
 	$(RUN_IN)pytest
@@ -45,6 +45,9 @@ format: $(READY) ## put the code in form
 bench: $(READY) ## measure speed: augmentation, synthesis, training step, evaluation; writes bench/*.csv
 	$(RUN_IN)lab-models bench
 
+bench-device: $(READY) ## float32 and int8 of the studies' networks beside onnxruntime and OpenVINO; writes bench/device.csv
+	$(RUN_IN)lab-models bench-device
+
 clean: ## remove environments and caches; runs and data stay
 	rm -rf .venv .venv-device build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -54,5 +57,5 @@ $(READY): .requirements.txt setup.py
 $(DEVICE): .requirements.txt setup.py
 	$(PYTHON) -m venv .venv-device && .venv-device/bin/pip install -q -c .requirements.txt setuptools wheel pytest pytest-timeout && .venv-device/bin/pip install -q -c .requirements.txt --no-build-isolation -e .[device] && touch $@
 
-.PHONY: help setup train-hairy compare-hairy sanity tflite test test-slow test-device lint types format bench clean
+.PHONY: help setup train-hairy compare-hairy sanity tflite test test-slow test-device lint types format bench bench-device clean
 .DEFAULT_GOAL := help

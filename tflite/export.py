@@ -170,8 +170,8 @@ def export_model(
         settings: None takes the defaults.
         origin: Recipe and metrics for the sidecar.
         say: Called with a sentence before each long step.
-        fine_tune: Trains the model with quantisation simulated and gives an int8 file; needed
-            for ``int8_qat``, and for the last of the cures.
+        fine_tune: Trains the model with quantisation simulated; needed for ``int8_qat`` and for
+            the last of the cures.
 
     Raises:
         LabError: If the model and its contract disagree, a file fails a check, the parity

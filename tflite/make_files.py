@@ -29,8 +29,7 @@ class FileMaker:
         validation: The images on which a cure is judged.
         contract: The model's input contract.
         checks: Limits right after conversion.
-        fine_tune: Trains with quantisation simulated and gives an int8 file; None where there is
-            no training data.
+        fine_tune: Trains with quantisation simulated; None where there is no training data.
         say: Called with a sentence before each long step.
     """
 
@@ -79,7 +78,7 @@ class FileMaker:
     def _trained(self, recipe: QuantizationRecipe) -> bytes:
         if self._fine_tune is None:
             raise LabError(f"{recipe.name} is made by training, and no training data was given.")
-        return self._fine_tune()
+        return self._fine_tune(self._images)
 
     def _checked(self, content: bytes, recipe: QuantizationRecipe) -> bytes:
         check_file(content, recipe, self._model, self._checks)

@@ -146,7 +146,9 @@ class Aim:
 
 
 Judge = Callable[[bytes], tuple[float, float]]
-FineTune = Callable[[], bytes]
+"""From a file to its loss of accuracy and its agreement."""
+FineTune = Callable[[np.ndarray], bytes]
+"""From the representative dataset to an int8 file, by training with quantisation simulated."""
 
 
 def cure_int8(
@@ -165,7 +167,7 @@ def cure_int8(
         images: uint8 ``(n, height, width, 3)``, the representative dataset.
         name: One of `cure_names`.
         judge: From a file to its loss of accuracy and its agreement on the validation images.
-        fine_tune: Trains with quantisation simulated and gives the file; None leaves that out.
+        fine_tune: Trains with quantisation simulated; None leaves that out.
         aim: None takes the defaults.
         say: Called with a sentence after each attempt.
 
@@ -185,7 +187,7 @@ def cure_int8(
         attempt = _judge(cure, content, judge, aim)
         tried.append((attempt, content))
         say(
-            f"cure {cure.name}: accuracy {-100 * attempt.accuracy_loss:+.2f} points, agreement "
+            f"cure {cure.name}: accuracy {0.0 - 100 * attempt.accuracy_loss:+.2f} points, agreement "
             f"{attempt.agreement:.4f}{', reached' if attempt.reached else ''}"
         )
         if attempt.reached:
@@ -199,7 +201,7 @@ def _apply(cure: Cure, shared: bytes, images: np.ndarray, fine_tune: FineTune | 
         return quantize_after_training(shared, images, cure.post_training)
     if fine_tune is None:
         raise LabError(f"The cure {cure.name} trains, and no training data was given.")
-    return fine_tune()
+    return fine_tune(images)
 
 
 def _judge(cure: Cure, content: bytes, judge: Judge, aim: Aim) -> Attempt:

@@ -9,7 +9,10 @@ from lab_models.cli import export as command
 from lab_models.cli.export import export_run
 from lab_models.runs import RunDirectory
 from tflite.benchmark import BenchmarkSettings
+from tflite.calibration import CalibrationSettings
+from tflite.convert import PostTraining
 from tflite.export import ExportSettings
+from tflite.qat import QatSettings
 from tflite.representative import RepresentativeSettings
 from tflite.runtime.bundle import read_bundle
 from tflite.runtime.classifier import Classifier
@@ -120,10 +123,24 @@ def test_options_become_settings():
     assert settings == ExportSettings(
         quantization=("float32", "int8_full"),
         representative=RepresentativeSettings(50, 7),
+        post_training=PostTraining(CalibrationSettings(seed=7)),
         benchmark=BenchmarkSettings((4,), runs=9),
         validation_images=80,
         allow_mismatch=True,
     )
+    cured = command._settings(
+        parse("--cure", "auto", "--observer", "percentile", "--percentile", "99", "--seed", "7",
+              "--float-layers", "2")
+    )  # fmt: skip
+    assert cured.cure == "auto"
+    assert cured.post_training == PostTraining(
+        CalibrationSettings("percentile", 99.0, seed=7), float_layers=2
+    )
+    assert command._qat_settings(parse()) == QatSettings()
+    trained = command._qat_settings(parse("--fine-tune-epochs", "5", "--fine-tune-rate", "0.01"))
+    assert trained == QatSettings(epochs=5, learning_rate=0.01)
+    with pytest.raises(LabError, match="No cure 'sleep'"):
+        command._settings(parse("--cure", "sleep"))
     assert command._settings(parse("--runs", "0")).benchmark is None
     assert command._settings(parse()) == ExportSettings()
 

@@ -31,7 +31,7 @@ def test_the_search_ends_with_the_first_cure_that_reaches_the_aim(model, pixels)
 def test_without_success_the_best_is_taken_and_training_comes_last(model, pixels):
     judge = Judge(0.05, 0.04, 0.02, 0.03, 0.06, 0.05)
     trained = cure_int8(model, pixels, NONE, judge).content
-    cured = cure_int8(model, pixels, AUTO, judge, fine_tune=lambda: trained)
+    cured = cure_int8(model, pixels, AUTO, judge, fine_tune=lambda images: trained)
     assert [a.cure for a in cured.attempts] == [c.name for c in CURES]
     assert cured.cure == CURES[2].name
     assert judge.files[-1] is trained
