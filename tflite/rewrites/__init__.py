@@ -1,7 +1,17 @@
-"""Rewrites of an int8 graph so that XNNPACK takes the whole of it."""
+"""Rewrites of a graph so that XNNPACK takes the whole of it, and takes it fast."""
 
 from tflite.rewrites.change import Change
 from tflite.rewrites.prove import Proof, prove_rewrite
+from tflite.rewrites.recommend import Recommendation, recommended_quantization
 from tflite.rewrites.registry import REWRITES, RewriteResult, rewrite_graph
 
-__all__ = ["REWRITES", "Change", "Proof", "RewriteResult", "prove_rewrite", "rewrite_graph"]
+__all__ = [
+    "REWRITES",
+    "Change",
+    "Proof",
+    "Recommendation",
+    "RewriteResult",
+    "prove_rewrite",
+    "recommended_quantization",
+    "rewrite_graph",
+]

@@ -11,6 +11,7 @@ from tflite.rewrites.change import Change
 from tflite.rewrites.columns import rewrite_columns
 from tflite.rewrites.hard_swish import rewrite_hard_swish
 from tflite.rewrites.input_scaling import rewrite_input_scaling
+from tflite.rewrites.large_depthwise import rewrite_large_depthwise
 from tflite.rewrites.multiply import rewrite_multiply
 from tflite.rewrites.relu import rewrite_relu
 from tflite.rewrites.requantize import rewrite_requantize
@@ -40,6 +41,7 @@ REWRITES: dict[str, Rewrite] = {
     "hard_swish": rewrite_hard_swish,
     "columns": rewrite_columns,
     "broadcast": rewrite_broadcast,
+    "large_depthwise": rewrite_large_depthwise,
 }
 
 
