@@ -33,9 +33,9 @@ class FineTuneSettings:
         freeze_batch_norm_after: Epochs after which batch normalisation keeps its statistics and
             computes as it will on the device (Krishnamoorthi 2018, section 4.2). 0, the default,
             keeps those of the trained network throughout, which small batches cannot spoil.
-        distillation: Share of the target that the unquantised network's scores make up, the rest
-            is the label (Hinton et al. 2015 at temperature 1). Keeps the answers close to those
-            that were validated.
+        distillation: Share of the target that the untouched network's scores make up, the rest
+            is the label (Hinton et al. 2015 at temperature 1). 1, the default, trains towards
+            the answers that were validated; labels alone make it another network.
         keep_best: Whether the epoch with the highest validation accuracy wins, the state before
             the first among them; else, or without validation, the last.
 
@@ -44,9 +44,9 @@ class FineTuneSettings:
     """
 
     epochs: int = 3
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-5
     freeze_batch_norm_after: int = 0
-    distillation: float = 0.5
+    distillation: float = 1.0
     keep_best: bool = True
 
     def __post_init__(self) -> None:
@@ -93,7 +93,8 @@ class Trainer:
         settings: Of the training.
         teacher: Keras 3 classifier whose scores are distilled.
         say: Takes one line of progress at a time.
-        before_step: Called with the number of each step, from 0, before it is done.
+        callback: Of TFMOT: told of the training's beginning, of each step's, and of each
+            epoch's end, before validation.
     """
 
     model: tf_keras.Model
@@ -103,7 +104,7 @@ class Trainer:
     settings: FineTuneSettings
     teacher: keras.Model | None
     say: Say
-    before_step: Callable[[int], None] | None = None
+    callback: tf_keras.callbacks.Callback | None = None
 
     def run(self) -> tuple[dict[str, float], ...]:
         """Trains; gives the history, row 0 being the state before."""
@@ -116,6 +117,9 @@ class Trainer:
         history = [{"epoch": 0.0, **self._validate()}]
         best, weights = history[0].get("val_accuracy", -1.0), self.model.get_weights()
         batches = self._endless()
+        if self.callback is not None:
+            self.callback.set_model(self.model)
+            self.callback.on_train_begin()
         for epoch in range(1, self.settings.epochs + 1):
             if epoch - 1 == self.settings.freeze_batch_norm_after > 0:
                 self._prepare(optimizer, epoch - 1)
@@ -150,8 +154,8 @@ class Trainer:
         self.model.reset_metrics()
         figures: dict[str, float] = {}
         for step in range(self.steps):
-            if self.before_step is not None:
-                self.before_step((epoch - 1) * self.steps + step)
+            if self.callback is not None:
+                self.callback.on_train_batch_begin((epoch - 1) * self.steps + step)
             images, labels, *weights = next(batches)
             figures = self.model.train_on_batch(
                 images, self._targets(images, labels), *weights, reset_metrics=False,
@@ -162,6 +166,8 @@ class Trainer:
                     f"The loss is no longer a number in epoch {epoch}: train with a lower "
                     "learning rate."
                 )
+        if self.callback is not None:
+            self.callback.on_epoch_end(epoch)
         row = {"epoch": float(epoch), **_renamed(figures), **self._validate()}
         return {**row, "seconds": round(time.perf_counter() - started, 2)}
 
@@ -169,13 +175,12 @@ class Trainer:
         share = self.settings.distillation
         if self.teacher is None or not share:
             return labels
-        return (1 - share) * labels + share * self._teach(images)
+        return (1 - share) * labels + share * self._teach(self.teacher, images)
 
-    def _teach(self, images: Any) -> Any:
+    def _teach(self, teacher: keras.Model, images: Any) -> Any:
         import tensorflow as tf
 
         if not hasattr(self, "_teacher"):
-            teacher = self.teacher
             self._teacher = tf.function(lambda b: teacher(b, training=False), autograph=False)
         return self._teacher(images)
 

@@ -152,6 +152,7 @@ class LayerQuantizeConfig(quantize_config.QuantizeConfig):
 
     def set_quantize_activations(self, layer: Any, quantize_activations: Any) -> None:
         """Nothing to set."""
+        return  # TensorFlow's AutoGraph stumbles over a body that is a docstring only
 
     def get_output_quantizers(self, layer: Any) -> list[Any]:
         """That of the output, if it is rounded."""
