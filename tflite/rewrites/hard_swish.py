@@ -6,16 +6,16 @@
     r = min(max(u + 3 / sqrt(6), 0), sqrt(6)),    u r = x relu6(x + 3) / 6
 
 and the layer that makes x makes u instead when the scales of its kernel, bias and output are
-divided by ``sqrt(6)``; no stored integer changes. r is int8 with zero point -128 and scale
-``sqrt(6) / 255``, so that saturation does the clipping. Where x has other readers, or does not come
-from a layer with a kernel, a multiplication by ``1 / sqrt(6)`` (the same integers under another
-scale) makes u.
+divided by ``sqrt(6)``; no stored integer changes. r is int8 with zero point -128 and ends at
+``sqrt(6)``, or where x ends if that is less, so that saturation does the clipping. Where x has
+other readers, or does not come from a layer with a kernel, a multiplication by ``1 / sqrt(6)`` (the
+same integers under another scale) makes u.
 
-Error: r is off by half its quantum at most, and by nothing where it is clipped, which moves the
-output by at most ``3 / (2 * 255)``, or ``|x| / (2 * 255)`` if no ``|x|`` exceeds 3; the output is
-then rounded once. Together that is within one quantum of the exact real function of the stored
-input wherever the output's range is as wide as calibration makes it (255 quanta reach from the
-lowest to the highest hard swish, at least half of the largest ``|x|``).
+Error against the exact real function of the stored input: r is off by half its quantum at most,
+and by nothing where it is clipped at either end, which moves the output by ``3 / (2 * 255)`` at
+most; then the output is rounded once. With an output quantum s that is ``0.5 + 1.5 / (255 s)``
+quanta: within one quantum if the output's range, 255 s, is 3 or wider, as it is in trained networks
+of this kind, and within two quanta of any that is wider than 1.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _QUANTA = 255
 
 
 def rewrite_hard_swish(graph: Graph) -> list[Change]:
-    """Replaces every int8 HARD_SWISH; within one quantum of the exact function.
+    """Replaces every int8 HARD_SWISH; within one quantum of the exact function (see above).
 
     Args:
         graph: Changed in place.
@@ -55,10 +55,11 @@ def rewrite_hard_swish(graph: Graph) -> list[Change]:
         if not is_int8(graph, before, after):
             continue
         shift = shift if shift >= 0 else _constant(graph, "hard_swish_shift", 3 / _ROOT)
-        scaled, first = _scaled_input(graph, operator, before)
         name = graph.name(after)
+        top = _top(graph, before)
+        scaled, first = _scaled_input(graph, operator, before)
         clipped = graph.add_tensor(
-            f"{name}/clipped", graph.shape(before), "INT8", _ROOT / _QUANTA, INT8_MINIMUM
+            f"{name}/clipped", graph.shape(before), "INT8", top / _QUANTA, INT8_MINIMUM
         )
         last = [
             _binary(graph, "ADD", scaled, shift, clipped),
@@ -68,6 +69,15 @@ def rewrite_hard_swish(graph: Graph) -> list[Change]:
         names = ", ".join(graph.op_name(o) for o in (*first, *last))
         changes.append(Change("hard_swish", name, f"HARD_SWISH to {names}"))
     return changes
+
+
+def _top(graph: Graph, before: int) -> float:
+    """The largest (x + 3) / sqrt(6) that can occur, at most sqrt(6)."""
+    found = graph.quantization(before)
+    if found is None:
+        raise TypeError("An int8 tensor must be quantised.")
+    largest = (INT8_MAXIMUM - found.zero_point) * found.scale
+    return min(largest + 3, 6.0) / _ROOT  # largest is 0 or more
 
 
 def _scaled_input(graph: Graph, operator: Any, before: int) -> tuple[int, list[Any]]:

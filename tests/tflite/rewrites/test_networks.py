@@ -1,0 +1,91 @@
+"""Whole networks: one partition, and no further from float than before."""
+
+import keras
+import numpy as np
+import pytest
+
+from lab_models.backbones import backbone_spec
+from lab_models.classifier import build_classifier
+from tflite.calibration import calibrate, float_file, quantize_file
+from tflite.convert import fix_batch
+from tflite.flatbuffer import Graph
+from tflite.logits import with_logits
+from tflite.rewrites import prove_rewrite, recommended_quantization, rewrite_graph
+from tflite.runtime.interpreter import TensorRunner
+
+# The largest difference of one logit in quanta, reference kernels on both sides, of the rewrites
+# that are equal byte for byte; the others are compared with float instead.
+EXACT = {"efficientnet_b0", "resnet50", "xception"}
+SIZE = {"xception": 128}
+
+
+def _network(name, size):
+    """A classifier of random weights whose activations are spread as in a trained one."""
+    keras.utils.set_random_seed(1)
+    generator = np.random.default_rng(0)
+    contract = backbone_spec(name).contract(size, size)
+    model = build_classifier(name, contract, tuple("abcdefgh")).model
+    coarse = generator.integers(0, 256, (8, 8, 8, 3)).astype(np.float32)
+    images = np.repeat(np.repeat(coarse, size // 8, 1), size // 8, 2).astype(np.uint8)
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.gamma.assign(generator.uniform(0.6, 1.4, layer.gamma.shape))
+            layer.beta.assign(generator.normal(0, 0.3, layer.beta.shape))
+            layer.momentum = 0.0  # statistics of this one batch
+    model(images.astype(np.float32), training=True)
+    return fix_batch(with_logits(model)), images
+
+
+def _answers(content, images):
+    run = TensorRunner(content)
+    return np.stack([run(image) for image in images])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "xception",
+        "efficientnet_b0",
+        "mobilenet_v3_small",
+        "mobilenet_v3_large",
+    ],
+)
+def test_an_int8_network_is_one_partition(name):
+    model, images = _network(name, SIZE.get(name, 64))
+    float_content = float_file(model, images[0])
+    before = quantize_file(calibrate(float_content, images))
+    result = rewrite_graph(before)
+    proof = prove_rewrite(before, result.content, images, 2)
+    assert (proof.delegates_after, proof.other_operators_after) == (1, 0)
+    assert rewrite_graph(result.content).changes == ()
+    if name in EXACT:
+        assert proof.reference == 0
+    expected = model.predict_on_batch(images.astype(np.float32))
+    errors = [np.abs(_answers(c, images) - expected).mean() for c in (before, result.content)]
+    assert errors[1] <= 1.15 * errors[0]
+    assert recommended_quantization(float_content).recipe == "int8_full"
+
+
+@pytest.mark.slow
+def test_convnext_is_recommended_dynamic_int8_and_stays_one_partition():
+    import tensorflow as tf
+
+    model, images = _network("convnext_tiny", 64)
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    plain = bytes(converter.convert())
+    assert recommended_quantization(plain).recipe == "dynamic_int8"
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    dynamic = bytes(converter.convert())
+    expected = model.predict_on_batch(images.astype(np.float32))
+    for content, limit in ((plain, 1e-4), (dynamic, 0.1)):
+        result = rewrite_graph(content)
+        assert {change.rewrite for change in result.changes} == {"large_depthwise"}
+        assert len(result.changes) == 18
+        proof = prove_rewrite(content, result.content, images[:2], 1)
+        assert (proof.delegates_after, proof.other_operators_after) == (1, 0)
+        assert np.abs(_answers(result.content, images) - expected).max() <= limit
+        assert Graph.read(result.content).op_counts()["DEPTHWISE_CONV_2D"] == 54
