@@ -104,7 +104,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I") or image.mode == "F":
         # Pillow's own conversion clips 16 bits at 255 and makes such images white.
         grey = np.asarray(image).astype(np.int64) >> 8 if image.mode != "F" else np.asarray(image)
@@ -113,7 +113,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(ground, image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # convert always copies
 
 
 def crop_box(size: Tuple[int, int], contract: InputContract) -> Tuple[float, float, float, float]:
