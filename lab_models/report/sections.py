@@ -12,7 +12,7 @@ from lab_models.metrics import Metrics
 from lab_models.report import html
 from lab_models.report.content import ReportContent
 from lab_models.report.galleries import Mistake
-from lab_models.report.json_tables import flatten, json_tables, value_text
+from lab_models.report.json_tables import flatten, value_text
 from lab_models.report.words import (
     NOTHING,
     duration,
@@ -251,13 +251,6 @@ def _mistake(mistake: Mistake) -> str:
         f'<figure title="{escape(mistake.path)}">{image}'
         f"<figcaption>{escape(words)}<br>{escape(file)}</figcaption></figure>"
     )
-
-
-def device_section(content: ReportContent) -> str:
-    """How the exported models compare with the Keras model, where the run was exported."""
-    if content.facts.parity is None:
-        return ""
-    return "".join(json_tables("", content.facts.parity))
 
 
 def data_section(content: ReportContent) -> str:

@@ -15,6 +15,7 @@ from lab_models.predictions import Predictions
 from lab_models.report import html, plots, sections
 from lab_models.report.content import ReportContent
 from lab_models.report.contrastive import contrastive_section, plot_collapse, with_embeddings
+from lab_models.report.device import device_section
 from lab_models.report.figures import DPI, save_figure
 from lab_models.report.model_card import write_model_card
 from lab_models.report.neighbours import findings_html, findings_json
@@ -105,7 +106,7 @@ def report_page(content: ReportContent) -> str:
         ("contrastive", "Contrastive training", contrastive_section),
         ("calibration", "Calibration", sections.calibration_section),
         ("features", "Features", sections.scatter_section),
-        ("device", "On the device", sections.device_section),
+        ("device", "On the device", device_section),
         ("data", "Data", sections.data_section),
         ("recipe", "Recipe", sections.recipe_section),
         ("environment", "Environment", sections.environment_section),
