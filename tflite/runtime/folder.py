@@ -35,7 +35,7 @@ class FolderSettings:
         resume: Go on where a stopped run of the same table stopped. False begins anew.
     """
 
-    decode_threads: int = 1
+    decode_threads: int = 2
     decoded_ahead: int = 16
     resume: bool = True
 
