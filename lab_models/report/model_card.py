@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lab_models.report.content import ReportContent
-from lab_models.report.json_tables import value_text
+from lab_models.report.json_text import value_text
 from lab_models.report.sections import limits
 from lab_models.report.words import duration, fixed, interval, number, percent, verdict
 from pipelines.labels import display_name

@@ -12,7 +12,7 @@ from lab_models.metrics import Metrics
 from lab_models.report import html
 from lab_models.report.content import ReportContent
 from lab_models.report.galleries import Mistake
-from lab_models.report.json_tables import flatten, value_text
+from lab_models.report.json_text import flatten, value_text
 from lab_models.report.words import (
     NOTHING,
     duration,

@@ -10,7 +10,7 @@ from PIL import Image
 from lab_models.report import html, plots
 from lab_models.report.figures import look, save_figure
 from lab_models.report.galleries import GallerySettings, thumbnail
-from lab_models.report.json_tables import flatten, json_tables
+from lab_models.report.json_text import flatten
 from lab_models.report.projection import ProjectionSettings, choose_points, project
 from pipelines.labels import HAL_CLASSES
 from tests.lab_models.fake_run import make_history
@@ -125,32 +125,6 @@ def test_a_page_leaves_empty_sections_out():
     assert "<title>T &amp; U</title>" in page
     assert 'href="#one"' in page
     assert "Two" not in page
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ({"int8": {"accuracy": 0.5}, "float32": {"accuracy": 0.25}}, ["int8", "0.5", "0.25"]),
-        ({"rows": [{"label": "hairy_cell", "change": -0.125}]}, ["Rows", "-0.125"]),
-        ({"a": {"b": {"c": {"d": 7}}}}, ["7"]),
-        ({"a": 1, "b": {"c": 2}}, ["1", "2"]),
-        ([{"x": 3}], ["3"]),
-        ({"names": ["p", "q"]}, ["p, q"]),
-        ({}, []),
-        (None, []),
-    ],
-)
-def test_json_of_any_form_is_shown(value, shown):
-    text = "".join(json_tables("", value))
-    for part in shown:
-        assert part in text
-
-
-def test_long_tables_are_cut_and_say_so():
-    text = "".join(json_tables("", {"flips": [{"path": f"cell {n}"} for n in range(100)]}))
-    assert "cell 39" in text
-    assert "cell 40" not in text
-    assert "60 further rows" in text
 
 
 def test_flattening_names_every_leaf():
