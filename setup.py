@@ -52,6 +52,8 @@ setup(
         "pipelines.datasets",
         "pipelines.smear",
         "tflite",
+        "tflite.cures",
+        "tflite.rewrites",
         "tflite.runtime",
     ],
     # A plain install is the device's own: what the runtime needs and nothing else, so that

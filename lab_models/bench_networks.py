@@ -66,7 +66,7 @@ def _settle_batch_norm(model: keras.Model, seed: int, images: int = 4) -> None:
         if layer.center:
             layer.beta.assign(generator.normal(0, 0.3, layer.beta.shape))
         layer.momentum = 0.0
-    model(_patches(generator, images, *model.inputs[0].shape[1:3]), training=True)
+    model([_patches(generator, images, *model.inputs[0].shape[1:3])], training=True)
     for layer, value in zip(layers, momentum, strict=True):
         layer.momentum = value
 

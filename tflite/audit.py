@@ -114,10 +114,13 @@ class Audit:
         ]
         if self.whole_ms is not None:
             lines.append(
-                f"One inference {self.whole_ms:.3f} ms with {_count(self.threads, 'thread')}; the "
-                f"ops one by one {self.sum_ms or 0:.3f} ms."
+                f"One inference {self.whole_ms:.3f} ms{self._clock()} with "
+                f"{_count(self.threads, 'thread')}; the ops one by one {self.sum_ms or 0:.3f} ms."
             )
         return "\n".join(lines)
+
+    def _clock(self) -> str:
+        return " of processor time" if self.threads == 1 else ""
 
     def _op_table(self) -> str:
         table = [["op", "types", "inputs", "outputs", "XNNPACK", "ms", "share"]]
@@ -140,6 +143,7 @@ class Audit:
         table = [["kind of op", "number", "refused", "ms", "share", "10^9 multiply-adds/s"]]
         for name, number in Counter(op.name for op in self.ops).most_common():
             group = [op for op in self.ops if op.name == name]
+            timed = any(op.cost_ms is not None for op in group)
             cost = sum(op.cost_ms or 0 for op in group)
             work = sum(op.multiply_adds or 0 for op in group)
             table.append(
@@ -147,8 +151,8 @@ class Audit:
                     name,
                     str(number),
                     str(sum(op.partition is None for op in group)),
-                    _number(cost or None, "{:.3f}"),
-                    _number(sum(op.share or 0 for op in group) or None, "{:.1%}"),
+                    _number(cost if timed else None, "{:.3f}"),
+                    _number(sum(op.share or 0 for op in group) if timed else None, "{:.1%}"),
                     _number(work / cost / 1e6 if work and cost else None, "{:.0f}"),
                 ]
             )

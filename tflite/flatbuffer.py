@@ -7,7 +7,7 @@ functions of `tflite.schema` below it, which work on the model itself, are offer
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,14 +200,56 @@ class Graph:
     def replace_tensor(self, old: int, new: int) -> None:
         """Every operator that reads `old`, and the graph's outputs, read `new` instead."""
         for operator in self.consumers(old):
-            operator.inputs = _replaced(operator.inputs, old, new)
-        self.subgraph.outputs = _replaced(self.subgraph.outputs, old, new)
+            operator.inputs = _replaced(operator.inputs, {old: new})
+        self.subgraph.outputs = _replaced(self.subgraph.outputs, {old: new})
+        for named in self._signature_outputs():
+            named.tensorIndex = new if named.tensorIndex == old else named.tensorIndex
 
     def replace_operator(self, old: Any, new: Iterable[Any]) -> None:
         """Puts other operators in the place of one; none removes it."""
         position = next(n for n, operator in enumerate(self.operators) if operator is old)
         self.operators[position : position + 1] = list(new)
 
+    def drop_unused(self) -> None:
+        """Removes tensors that nothing refers to any more, and empties their buffers.
 
-def _replaced(tensors: Any, old: int, new: int) -> np.ndarray:
-    return np.array([new if t == old else t for t in tensors], np.int32)
+        Tensors are numbered anew. A model of several subgraphs, whose tensors may refer to each
+        other, is left as it is.
+        """
+        if len(self.model.subgraphs) > 1:
+            return
+        used = {*self.inputs, *self.outputs}
+        for operator in self.operators:
+            used |= {*self.input_tensors(operator), *self.output_tensors(operator)}
+            used |= (
+                set() if operator.intermediates is None else set(map(int, operator.intermediates))
+            )
+        kept = sorted(used - {-1})
+        numbers = {old: new for new, old in enumerate(kept)}
+        for operator in self.operators:
+            for place in ("inputs", "outputs", "intermediates"):
+                if getattr(operator, place) is not None:
+                    setattr(operator, place, _replaced(getattr(operator, place), numbers))
+        graph = self.subgraph
+        for named in (*self._signature_inputs(), *self._signature_outputs()):
+            named.tensorIndex = numbers[named.tensorIndex]
+        graph.inputs, graph.outputs = (_replaced(t, numbers) for t in (graph.inputs, graph.outputs))
+        graph.tensors = [graph.tensors[old] for old in kept]
+        self._empty_unused_buffers()
+
+    def _empty_unused_buffers(self) -> None:
+        used = {tensor.buffer for tensor in self.tensors}
+        used |= {entry.buffer for entry in self.model.metadata or ()}
+        for number, buffer in enumerate(self.model.buffers):
+            if number not in used:
+                buffer.data = None
+
+    def _signature_inputs(self) -> list[Any]:
+        return [t for s in self.model.signatureDefs or () for t in s.inputs or ()]
+
+    def _signature_outputs(self) -> list[Any]:
+        return [t for s in self.model.signatureDefs or () for t in s.outputs or ()]
+
+
+def _replaced(tensors: Any, numbers: Mapping[int, int]) -> np.ndarray:
+    return np.array([numbers.get(int(t), int(t)) for t in tensors], np.int32)

@@ -5,6 +5,9 @@ on in the graph (XNNPACK's where XNNPACK takes it), on inputs of the same shapes
 by itself is measured with an op that does nothing, and taken off. What is then missing is what
 happens between ops: caches that are warmer or colder than in the graph, and the way in and out of
 partitions. The sum of all ops is therefore given beside the time of the whole.
+
+With one thread, times are processor time: other programs that take the processor in between are
+not counted. With more threads, they are by the clock.
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ _LEAST_RUNS = 3
 
 @dataclass(frozen=True)
 class Costs:
-    """Medians, in milliseconds.
+    """Medians, in milliseconds: of processor time with one thread, else by the clock.
 
     Args:
         ops: One an op, in the graph's order; None where an op cannot be cut out (it works on
@@ -99,6 +102,8 @@ def _medians(runners: Sequence[Callable[[], None]], settings: CostSettings) -> l
     for run in runners:
         for _ in range(settings.warm_up):
             run()
+    # One thread computes in the caller's own, whose processor time is then all there is.
+    clock = time.thread_time if settings.threads == 1 else time.perf_counter
     times = np.empty((settings.runs, len(runners)))
     end = time.perf_counter() + settings.seconds
     done = 0
@@ -106,9 +111,9 @@ def _medians(runners: Sequence[Callable[[], None]], settings: CostSettings) -> l
         if turn >= _LEAST_RUNS and time.perf_counter() > end:
             break
         for number, run in enumerate(runners):
-            start = time.perf_counter()
+            start = clock()
             run()
-            times[turn, number] = time.perf_counter() - start
+            times[turn, number] = clock() - start
         done += 1
     return [float(ms) for ms in np.median(times[:done], axis=0) * 1000]
 

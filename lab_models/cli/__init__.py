@@ -13,7 +13,7 @@ from tflite.runtime.errors import LabError
 # The modules import nothing heavy at their top, so that --help answers at once.
 COMMANDS = (
     "train", "evaluate", "compare", "predict", "export", "recipes", "data", "smear", "augment",
-    "bench", "neighbours", "compare_study", "sanity", "audit", "onnx", "bench_device",
+    "bench", "neighbours", "compare_study", "sanity", "audit", "onnx", "bench_device", "compress",
 )  # fmt: skip
 INTERRUPTED = 130
 

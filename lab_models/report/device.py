@@ -55,8 +55,10 @@ def parity_words(parity: Mapping[str, Any]) -> list[str]:
 
 
 def _models_table(models: Mapping[str, Mapping[str, Any]]) -> str:
-    head = ("model", "accuracy", "95 % interval", "agreement", "flips", "lost", "gained")
-    head += ("calibration error", "mean score error", "largest")
+    head = (
+        *("model", "accuracy", "95 % interval", "agreement", "flips", "lost", "gained"),
+        *("calibration error", "mean score error", "largest"),
+    )
     rows = [
         (
             name,

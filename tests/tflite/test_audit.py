@@ -107,6 +107,14 @@ def test_what_rewriting_brings_is_tried(with_relu, clean, monkeypatch):
     assert audit_model(with_relu, settings=FAST).rewritten is None
 
 
+@pytest.mark.parametrize("name", ["with_relu", "with_hard_swish"])
+def test_the_rewrites_of_this_project_leave_one_partition(name, request):
+    rewritten = audit_model(request.getfixturevalue(name), settings=FAST).rewritten
+    assert rewritten.partitions == 1
+    assert rewritten.changes
+    assert rewritten.outside == (name == "with_hard_swish")  # the uint8 input's QUANTIZE
+
+
 def test_every_op_is_in_the_partition_that_its_neighbours_show(with_relu):
     graph = Graph.read(with_relu)
     names = [graph.op_name(op) for op in graph.operators]

@@ -111,6 +111,31 @@ def test_a_new_constant_leaves_who_shared_the_old_one(int8_file):
         set_constant(graph.model, a, np.array([5, 6], np.int32))
 
 
+def test_unused_tensors_go_and_the_rest_answers_as_before(int8_file, pixels):
+    graph = Graph.read(int8_file)
+    wasted = graph.add_tensor("wasted", (100_000,), "INT8", 1.0, 0)
+    set_constant(graph.model, wasted, np.ones(100_000, np.int8))
+    graph.tensors.insert(0, graph.tensors.pop())  # in front, so that every number changes
+    for operator in graph.operators:
+        operator.inputs = np.where(operator.inputs < 0, -1, operator.inputs + 1).astype(np.int32)
+        operator.outputs = (operator.outputs + 1).astype(np.int32)
+    graph.subgraph.inputs, graph.subgraph.outputs = (
+        (t + 1).astype(np.int32) for t in (graph.subgraph.inputs, graph.subgraph.outputs)
+    )
+    for named in (*graph.model.signatureDefs[0].inputs, *graph.model.signatureDefs[0].outputs):
+        named.tensorIndex += 1
+    large = write_model(graph.model)
+    graph.drop_unused()
+    small = write_model(graph.model)
+    assert len(small) < len(large) - 100_000
+    assert "wasted" not in [graph.name(t) for t in range(len(graph.tensors))]
+    assert np.array_equal(_outputs(small, pixels), _outputs(int8_file, pixels))
+    interpreter = load_interpreter(small)
+    run = interpreter.get_signature_runner()
+    assert [d["index"] for d in run.get_output_details().values()] == graph.outputs
+    assert [d["index"] for d in run.get_input_details().values()] == graph.inputs
+
+
 def test_names_of_the_schema():
     assert enum_value("BuiltinOperator", "CONV_2D") == 3
     with pytest.raises(FlatbufferError, match="no BuiltinOperator 'CONV_5D'"):

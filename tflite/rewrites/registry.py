@@ -63,4 +63,5 @@ def rewrite_graph(content: bytes) -> RewriteResult:
         changes += found
     if not changes:
         return RewriteResult(content, ())
+    graph.drop_unused()
     return RewriteResult(write_model(graph.model), tuple(changes))

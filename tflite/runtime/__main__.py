@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Iterable, List, Optional, Sequence
 
 from tflite.runtime.classifier import Classifier
 from tflite.runtime.errors import LabError
@@ -15,7 +15,7 @@ from tflite.runtime.folder import FolderSettings
 from tflite.runtime.images import find_images
 from tflite.runtime.results import FileResult, FolderSummary
 from tflite.runtime.sidecar import UNKNOWN
-from tflite.runtime.tables import FORMATS, table_format
+from tflite.runtime.tables import FORMATS, RowWriter, encoding_errors, table_format
 
 EXIT_UNREADABLE = 1
 EXIT_ERROR = 2
@@ -37,8 +37,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """
     options = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
-        # File names need not be valid text; they are printed as they are.
-        stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+        stream.reconfigure(errors=encoding_errors(options.format))  # type: ignore[union-attr]
     try:
         return _run(options)
     except LabError as error:
@@ -65,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         "images", type=Path, nargs="+", metavar="IMAGES", help="image files, or folders of them"
     )
     parser.add_argument("--out", type=Path, help="write a table here instead of printing lines")
-    parser.add_argument("--format", choices=FORMATS, help="of the table; else by its suffix")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="of the table, else by its suffix; of what is printed"
+    )
     parser.add_argument("--threads", type=int, default=1, help="of one inference (default 1)")
     parser.add_argument(
         "--decode-threads",
@@ -99,7 +100,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = FolderSettings(options.decode_threads, resume=options.resume)
     paths = _expand(options.images)
     if options.out is None:
-        return _print_lines(classifier, paths, settings)
+        return _print_lines(classifier, classifier.classify_files(paths, settings), options.format)
     progress = _Progress() if sys.stderr.isatty() else None
     summary = classifier.classify_to_table(paths, options.out, options.format, progress, settings)
     _print_summary(summary, options.out)
@@ -113,15 +114,21 @@ def _expand(given: Sequence[Path]) -> List[Path]:
     return paths
 
 
-def _print_lines(classifier: Classifier, paths: Sequence[Path], settings: FolderSettings) -> int:
+def _print_lines(
+    classifier: Classifier, results: Iterable[FileResult], format: Optional[str]
+) -> int:
+    rows = RowWriter(sys.stdout, classifier.labels, format) if format else None
     failed = False
-    for item in classifier.classify_files(paths, settings):
+    for item in results:
         failed = failed or item.result is None
         if item.result is None:
             print(f"error: {item.error}", file=sys.stderr)
-        else:
+        if rows:
+            rows.write(item)
+        elif item.result:
             found = item.result
-            print(f"{item.path}\t{found.label}\t{found.score:.4f}\t{found.predicted}", flush=True)
+            print(f"{item.path}\t{found.label}\t{found.score:.4f}\t{found.predicted}")
+        sys.stdout.flush()
     return EXIT_UNREADABLE if failed else 0
 
 

@@ -35,13 +35,49 @@ def table_format(path: Path, format: Optional[str] = None) -> str:
     return found
 
 
-class TableWriter:
-    """Writes one row an image; the table appears when the `with` block ends without an error.
+class RowWriter:
+    """Writes one row an image into an open file.
 
     CSV columns: ``path, label, predicted, score, error``, then ``score:<class>`` for every class.
     ``label`` is the answer, which may be ``unknown``; ``predicted`` the class with the highest
     score in any case. JSON lines hold ``path, label, predicted, score, scores`` or ``path,
     error``.
+
+    Args:
+        file: Text; CSV begins with its header at once.
+        labels: Class names in the order of the score columns.
+        format: One of `FORMATS`.
+    """
+
+    def __init__(self, file: TextIO, labels: Tuple[str, ...], format: str) -> None:
+        self._file, self._labels = file, labels
+        self._csv: Any = None
+        if format == "csv":
+            self._csv = csv.writer(file)
+            scores = [f"score:{label}" for label in labels]
+            self._csv.writerow(["path", "label", "predicted", "score", "error", *scores])
+
+    def write(self, item: FileResult) -> None:
+        """Writes one row.
+
+        Args:
+            item: A file with its result, or with the reason why there is none.
+        """
+        if self._csv:
+            self._csv.writerow(self._csv_row(item))
+        else:
+            self._file.write(json.dumps(_json_row(item), ensure_ascii=False) + "\n")
+
+    def _csv_row(self, item: FileResult) -> List[str]:
+        if item.result is None:
+            return [str(item.path), "", "", "", item.error, *[""] * len(self._labels)]
+        found = item.result
+        scores = [f"{found.scores[label]:.6g}" for label in self._labels]
+        return [str(item.path), found.label, found.predicted, f"{found.score:.6g}", "", *scores]
+
+
+class TableWriter:
+    """A table of rows (see `RowWriter`) that appears when its `with` block ends without an error.
 
     Args:
         path: The table.
@@ -52,20 +88,16 @@ class TableWriter:
     def __init__(self, path: Path, labels: Tuple[str, ...], format: str) -> None:
         self._path, self._labels, self._format = path, labels, format
         self._stack = ExitStack()
-        self._file: Optional[TextIO] = None
-        self._csv: Any = None
+        self._rows: Optional[RowWriter] = None
 
     def __enter__(self) -> TableWriter:
         temporary = self._stack.enter_context(whole_file(self._path))
-        # File names need not be valid text. CSV gets their bytes back, JSON has escapes for them.
-        errors = "surrogateescape" if self._format == "csv" else "backslashreplace"
-        file = temporary.open("w", newline="", encoding="utf-8", errors=errors)
+        file = temporary.open(
+            "w", newline="", encoding="utf-8", errors=encoding_errors(self._format)
+        )
         # Entered after whole_file, so closed before the file takes its place.
-        self._file = self._stack.enter_context(file)
-        if self._format == "csv":
-            self._csv = csv.writer(self._file)
-            scores = [f"score:{label}" for label in self._labels]
-            self._csv.writerow(["path", "label", "predicted", "score", "error", *scores])
+        self._stack.enter_context(file)
+        self._rows = RowWriter(file, self._labels, self._format)
         return self
 
     def __exit__(
@@ -77,26 +109,15 @@ class TableWriter:
         self._stack.__exit__(kind, error, trace)
 
     def write(self, item: FileResult) -> None:
-        """Writes one row.
-
-        Args:
-            item: A file with its result, or with the reason why there is none.
-        """
-        if self._file is None:
+        """Writes one row; see `RowWriter.write`."""
+        if self._rows is None:
             raise LabError("A TableWriter is used in a with block.")
-        if self._csv:
-            self._csv.writerow(self._csv_row(item))
-        else:
-            self._file.write(json.dumps(_json_row(item), ensure_ascii=False) + "\n")
+        self._rows.write(item)
 
-    def _csv_row(self, item: FileResult) -> List[str]:
-        if item.result is None:
-            return [str(item.path), "", "", "", item.error, *[""] * len(self._labels)]
-        result = item.result
-        scores = [f"{result.scores[label]:.6g}" for label in self._labels]
-        return [
-            str(item.path), result.label, result.predicted, f"{result.score:.6g}", "", *scores
-        ]  # fmt: skip
+
+def encoding_errors(format: Optional[str]) -> str:
+    """What becomes of file names that are no text: CSV gets their bytes, JSON has escapes."""
+    return "backslashreplace" if format == "jsonl" else "surrogateescape"
 
 
 def _json_row(item: FileResult) -> Dict[str, Any]:

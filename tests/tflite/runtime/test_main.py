@@ -30,6 +30,17 @@ def test_images_are_printed_a_line_each(bundle, golden, capsys):
     assert 0 < float(lines[0][2]) <= 1
 
 
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_rows_can_be_printed(bundle, golden, tmp_path, capsys, format):
+    images = [str(golden / "lymphocyte.png"), str(tmp_path / "missing.png")]
+    assert main([bundle, *images, "--format", format]) == 1
+    printed = capsys.readouterr()
+    assert "No such image file" in printed.err
+    out = tmp_path / "table"
+    main([bundle, *images, "--format", format, "--out", str(out)])
+    assert printed.out.splitlines() == out.read_text().splitlines()
+
+
 def test_folders_are_searched(bundle, golden, capsys):
     assert main([bundle, str(golden)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
