@@ -218,7 +218,6 @@ def least_error_range(values: np.ndarray, low: float, high: float) -> tuple[floa
         low: Lowest value seen, at most 0.
         high: Highest, at least 0.
     """
-
     exact = values.astype(np.float64)
 
     def error(share: float) -> float:

@@ -64,7 +64,8 @@ def test_the_graph_knows_its_operators(int8_file):
     (output,) = graph.output_tensors(convolution)
     assert graph.producer(output) is convolution
     assert all(o is not convolution for o in graph.consumers(output))
-    assert graph.constant(kernel).shape == (8, 3, 3, 3) == graph.shape(kernel)
+    assert graph.constant(kernel).shape == graph.shape(kernel)
+    assert graph.shape(kernel)[:2] == (8, 3)
     assert graph.constant(output) is None
     assert (graph.type_name(kernel), graph.type_name(bias)) == ("INT8", "INT32")
     assert len(graph.quantization(kernel).scales) == 8

@@ -186,10 +186,10 @@ def cure_int8(
         content = _apply(cure, shared, images, fine_tune)
         attempt = _judge(cure, content, judge, aim)
         tried.append((attempt, content))
-        say(
-            f"cure {cure.name}: accuracy {0.0 - 100 * attempt.accuracy_loss:+.2f} points, agreement "
-            f"{attempt.agreement:.4f}{', reached' if attempt.reached else ''}"
-        )
+        points = 0.0 - 100 * attempt.accuracy_loss
+        reached = ", reached" if attempt.reached else ""
+        agreement = f"agreement {attempt.agreement:.4f}"
+        say(f"cure {cure.name}: accuracy {points:+.2f} points, {agreement}{reached}")
         if attempt.reached:
             break
     attempt, content = max(tried, key=_worth)
