@@ -201,7 +201,7 @@ def freeze_batch_norm(model: tf_keras.Model) -> None:
     """
     import tf_keras
 
-    from tflite.tf_keras_twin import unwrap
+    from tflite.tf_keras_weights import unwrap
 
     for layer in map(unwrap, model.layers):
         if isinstance(layer, tf_keras.layers.BatchNormalization):

@@ -162,7 +162,7 @@ def quantize_twin(twin: Twin, images: np.ndarray, decay: float) -> tf_keras.Mode
     from tensorflow_model_optimization.python.core.quantization.keras import quantize
 
     from tflite import quantize_configs as configs
-    from tflite.tf_keras_twin import INPUT_SCALING, layers_by_name, set_input_scaling
+    from tflite.tf_keras_weights import INPUT_SCALING, layers_by_name, set_input_scaling
 
     ranges = configs.observe_ranges(twin.model, images)
     offset, ranges[INPUT_SCALING] = device_scaling(twin.scale, twin.offset)

@@ -37,7 +37,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 
 from tflite.runtime.errors import LabError
 from tflite.tf_keras_layers import HardSwish, InverseSquareRoot, WithConstant
-from tflite.tf_keras_twin import INPUT_SCALING, layers_by_name
+from tflite.tf_keras_weights import INPUT_SCALING, layers_by_name
 
 LEVELS = 127
 UNIT = (0.0, 255 / 256)

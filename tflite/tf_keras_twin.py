@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tflite.runtime.errors import LabError
+from tflite.tf_keras_weights import INPUT_SCALING, layers_by_name, set_input_scaling, weight_of
 
 if TYPE_CHECKING:
     import keras
     import tf_keras
 
-INPUT_SCALING = "input_scaling"
 PIXELS = "pixels"
 
 # Same class name, same meaning, in both libraries, once activations have been taken out.
@@ -98,7 +98,7 @@ class Twin:
                 raise LabError(
                     f"The trained model has no layer {link.layer!r}; it is not made of this twin."
                 )
-            values[link.position] = _weight(layers[link.layer], link.name).numpy()
+            values[link.position] = weight_of(layers[link.layer], link.name).numpy()
         return values
 
     def to_keras(self, trained: tf_keras.Model | None = None) -> keras.Model:
@@ -108,21 +108,6 @@ class Twin:
         copy = keras.models.clone_model(self.original)
         copy.set_weights(self.weights_of(trained))
         return copy
-
-
-def unwrap(layer: Any) -> Any:
-    """The layer that TFMOT's wrappers, if there are any, are around."""
-    while hasattr(layer, "layer"):
-        layer = layer.layer
-    return layer
-
-
-def layers_by_name(model: tf_keras.Model) -> dict[str, Any]:
-    """The layers of a ``tf_keras`` model, each under the name it has without its wrappers.
-
-    A wrapper holds the kernel that it rounds or prunes, so weights are looked for in it.
-    """
-    return {unwrap(layer).name: layer for layer in model.layers}
 
 
 def build_twin(model: keras.Model) -> Twin:
@@ -292,21 +277,8 @@ class _Builder:
     def copy_weights(self) -> None:
         """Copies every weight, and notes where it went."""
         for weight, name, layer in self._copies:
-            _weight(layer, name).assign(weight.numpy())
+            weight_of(layer, name).assign(weight.numpy())
             self.links.append(WeightLink(self._positions[id(weight)], layer.name, name))
-
-
-def set_input_scaling(layer: Any, scale: Any, offset: Any) -> None:
-    """Gives the scaling layer of a twin its numbers.
-
-    Args:
-        layer: Depthwise 1x1 convolution.
-        scale: ``(channels,)``, factor of pixel values.
-        offset: ``(channels,)``, added then.
-    """
-    kernel = np.reshape(np.asarray(scale, np.float32), (1, 1, -1, 1))
-    _weight(layer, "depthwise_kernel").assign(kernel)
-    _weight(layer, "bias").assign(np.asarray(offset, np.float32))
 
 
 def _same_layer(cls: Any, operation: Any) -> Any:
@@ -393,11 +365,3 @@ def _activation(kind: str, name: str, operation: Any) -> Callable[[Any], Any]:
             "that is known here. Use another quantisation recipe for this model."
         )
     return layers.Activation(getattr(tf_keras.activations, kind), name=name)
-
-
-def _weight(layer: Any, name: str) -> Any:
-    """A layer's variable by the last part of its name, whether trained or not."""
-    for weight in layer.weights:
-        if weight.name.split(":")[0].split("/")[-1] == name:
-            return weight
-    raise LabError(f"Layer {layer.name!r} ({type(layer).__name__}) has no weight {name!r}.")
