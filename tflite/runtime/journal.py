@@ -142,16 +142,15 @@ class Journal:
     def _go_on(self, file: BinaryIO) -> None:
         head = _line(self._head)
         file.seek(0)
-        content = b"" if self._anew else file.read()
-        if head.startswith(content):  # empty, or cut off in its first line
+        first = b"" if self._anew else file.readline()
+        if head.startswith(first) and first != head:  # empty, or cut off in its first line
             file.truncate(0)
             file.write(head)
             file.flush()
             return
-        lines = content.splitlines(keepends=True)
-        self._check_head(lines[0])
-        end = len(lines[0])
-        for line in lines[1:]:
+        self._check_head(first)
+        end = len(first)
+        for line in file:
             if not self._take(line):
                 break
             end += len(line)
