@@ -112,12 +112,12 @@ class Graph:
     @property
     def inputs(self) -> list[int]:
         """Numbers of the graph's input tensors."""
-        return [int(t) for t in self.subgraph.inputs]
+        return _numbers(self.subgraph.inputs)
 
     @property
     def outputs(self) -> list[int]:
         """Numbers of the graph's output tensors."""
-        return [int(t) for t in self.subgraph.outputs]
+        return _numbers(self.subgraph.outputs)
 
     def op_name(self, operator: Any) -> str:
         """What an operator computes: ``"CONV_2D"``; of a custom one its own name."""
@@ -129,11 +129,11 @@ class Graph:
 
     def input_tensors(self, operator: Any) -> list[int]:
         """Numbers of an operator's inputs; -1 stands for an optional one that is left out."""
-        return [] if operator.inputs is None else [int(t) for t in operator.inputs]
+        return _numbers(operator.inputs)
 
     def output_tensors(self, operator: Any) -> list[int]:
         """Numbers of an operator's outputs."""
-        return [] if operator.outputs is None else [int(t) for t in operator.outputs]
+        return _numbers(operator.outputs)
 
     def producer(self, tensor: int) -> Any | None:
         """The operator that writes a tensor; None of inputs and constants."""
@@ -221,9 +221,7 @@ class Graph:
         used = {*self.inputs, *self.outputs}
         for operator in self.operators:
             used |= {*self.input_tensors(operator), *self.output_tensors(operator)}
-            used |= (
-                set() if operator.intermediates is None else set(map(int, operator.intermediates))
-            )
+            used |= set(_numbers(operator.intermediates))
         kept = sorted(used - {-1})
         numbers = {old: new for new, old in enumerate(kept)}
         for operator in self.operators:
@@ -253,3 +251,7 @@ class Graph:
 
 def _replaced(tensors: Any, numbers: Mapping[int, int]) -> np.ndarray:
     return np.array([numbers.get(int(t), int(t)) for t in tensors], np.int32)
+
+
+def _numbers(tensors: Any | None) -> list[int]:
+    return [] if tensors is None else [int(t) for t in tensors]

@@ -80,7 +80,30 @@ def read_model(content: bytes) -> Any:
         raise FlatbufferError("The .tflite file is damaged: it has no graph.")
     if any(buffer.offset > 1 for buffer in model.buffers):
         raise FlatbufferError("Files above 2 GB, with buffers outside the model, are not read.")
+    for graph in model.subgraphs:
+        _check_references(model, graph)
     return model
+
+
+def _check_references(model: Any, graph: Any) -> None:
+    """Refuses a subgraph that refers to what the model does not hold."""
+    graph.operators = graph.operators or []
+    graph.tensors = graph.tensors or []
+    tensors = [graph.inputs, graph.outputs]
+    for operator in graph.operators:
+        tensors += [operator.inputs, operator.outputs]
+    numbers = [int(t) for some in tensors if some is not None for t in some]
+    references = (
+        ("tensor", numbers, -1, len(graph.tensors)),
+        ("operator code", [o.opcodeIndex for o in graph.operators], 0, len(model.operatorCodes)),
+        ("buffer", [t.buffer for t in graph.tensors], 0, len(model.buffers)),
+    )
+    for kind, found, lowest, count in references:
+        wrong = [n for n in found if not lowest <= n < count]
+        if wrong:
+            raise FlatbufferError(
+                f"The .tflite file is damaged: it refers to {kind} {wrong[0]}, of {count}."
+            )
 
 
 def write_model(model: Any) -> bytes:
@@ -154,7 +177,7 @@ def op_name(model: Any, operator: Any) -> str:
 def fused_activation(operator: Any) -> str:
     """What an operator applies to its output: ``"NONE"``, ``"RELU"``, ``"RELU6"``."""
     number = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
-    return _names("ActivationFunctionType")[number]
+    return _names("ActivationFunctionType").get(number, f"UNKNOWN_{number}")
 
 
 def text(name: Any) -> str:
@@ -164,7 +187,8 @@ def text(name: Any) -> str:
 
 def type_name(model: Any, tensor: int) -> str:
     """A tensor's type in the schema's words, such as ``"INT8"``."""
-    return _names("TensorType")[model.subgraphs[0].tensors[tensor].type]
+    number = model.subgraphs[0].tensors[tensor].type
+    return _names("TensorType").get(number, f"UNKNOWN_{number}")
 
 
 def constant(model: Any, tensor: int) -> np.ndarray | None:
