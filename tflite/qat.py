@@ -162,25 +162,25 @@ def quantize_twin(twin: Twin, images: np.ndarray, decay: float) -> tf_keras.Mode
     from tensorflow_model_optimization.python.core.quantization.keras import quantize
 
     from tflite import quantize_configs as configs
-    from tflite.tf_keras_weights import INPUT_SCALING, layers_by_name, set_input_scaling
+    from tflite.tf_keras_weights import INPUT_FACTOR, INPUT_SCALING
 
     ranges = configs.observe_ranges(twin.model, images)
     offset, ranges[INPUT_SCALING] = device_scaling(twin.scale, twin.offset)
+    ranges[INPUT_FACTOR] = (0.0, 255 * twin.scale[0])
     chosen = configs.layer_configs(twin.model, ranges, decay)
 
     def annotate(layer: Any) -> Any:
         config = chosen.get(layer.name)
-        copy = type(layer).from_config(layer.get_config())
+        values = layer.get_config()
+        if layer.name == INPUT_SCALING and values.get("operation") == "add":
+            values["constant"] = offset[0]
+        copy = type(layer).from_config(values)
         return copy if config is None else quantize.quantize_annotate_layer(copy, config)
 
     with quantize.quantize_scope(configs.CUSTOM_OBJECTS):
         annotated = tf_keras.models.clone_model(twin.model, clone_function=annotate)
         annotated.set_weights(twin.model.get_weights())
-        quantized = quantize.quantize_apply(annotated, configs.TwinScheme())
-    scaling = layers_by_name(quantized).get(INPUT_SCALING)
-    if scaling is not None:
-        set_input_scaling(scaling, twin.scale, offset)
-    return quantized
+        return quantize.quantize_apply(annotated, configs.TwinScheme())
 
 
 def device_scaling(

@@ -37,7 +37,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 
 from tflite.runtime.errors import LabError
 from tflite.tf_keras_layers import HardSwish, InverseSquareRoot, WithConstant
-from tflite.tf_keras_weights import INPUT_SCALING, layers_by_name
+from tflite.tf_keras_weights import INPUT_FACTOR, INPUT_SCALING, layers_by_name
 
 LEVELS = 127
 UNIT = (0.0, 255 / 256)
@@ -223,7 +223,7 @@ def _layer_config(layer: Any, ranges: Mapping[str, Any], decay: float) -> LayerQ
             "Use another quantisation recipe for this model."
         )
     low, high = ranges[layer.name]
-    if layer.name == INPUT_SCALING:
+    if layer.name in (INPUT_FACTOR, INPUT_SCALING):
         # One number a channel is exact in int8, and a kernel that is rounded would be trained.
         return LayerQuantizeConfig(output=(low, high, 1.0))
     kernel = _KERNELS.get(kind, "")

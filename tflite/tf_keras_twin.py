@@ -3,8 +3,9 @@
 The toolkit takes ``tf_keras`` models only. The twin computes the same, layer by layer, but is laid
 out as a device computes it, so that every quantity that is stored has a layer of its own:
 
-- input scaling, however many layers it has, is one frozen 1x1 depthwise convolution, which int8
-  represents exactly and which has room for a mean per channel;
+- input scaling, however many layers it has, is a product and a sum with one number each, which
+  `tflite.rewrites` folds into the first convolution, or, where channels differ, one frozen 1x1
+  depthwise convolution; int8 represents both exactly;
 - an activation inside a convolution or dense layer stands after it, swish is a sigmoid and a
   product;
 - a separable convolution is its depthwise and its pointwise half;
@@ -24,7 +25,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tflite.runtime.errors import LabError
-from tflite.tf_keras_weights import INPUT_SCALING, layers_by_name, set_input_scaling, weight_of
+from tflite.tf_keras_weights import (
+    INPUT_FACTOR,
+    INPUT_SCALING,
+    layers_by_name,
+    set_input_scaling,
+    weight_of,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -200,8 +207,6 @@ class _Builder:
 
     def materialise(self, value: Any) -> Any:
         """The tensor of `value`; applies the image's scaling where that is still to be done."""
-        import tf_keras
-
         if not isinstance(value, _ScaledImage):
             return value
         key = (*value.scale, *value.offset)
@@ -210,9 +215,7 @@ class _Builder:
                 return self.pixels
             if self._scaled:
                 raise LabError("A network that scales its image in two ways has no twin.")
-            layer = tf_keras.layers.DepthwiseConv2D(1, name=INPUT_SCALING, trainable=False)
-            self._scaled[key] = layer(self.pixels)
-            set_input_scaling(layer, value.scale, value.offset)
+            self._scaled[key] = _scale_image(self.pixels, value.scale, value.offset)
             self.image_scale, self.image_offset = value.scale, value.offset
         return self._scaled[key]
 
@@ -279,6 +282,23 @@ class _Builder:
         for weight, name, layer in self._copies:
             weight_of(layer, name).assign(weight.numpy())
             self.links.append(WeightLink(self._positions[id(weight)], layer.name, name))
+
+
+def _scale_image(pixels: Any, scale: np.ndarray, offset: np.ndarray) -> Any:
+    """The scaled image; the last of the layers that scale it is named `INPUT_SCALING`."""
+    import tf_keras
+
+    from tflite.tf_keras_layers import WithConstant
+
+    if len(set(scale)) > 1 or len(set(offset)) > 1:
+        layer = tf_keras.layers.DepthwiseConv2D(1, name=INPUT_SCALING, trainable=False)
+        scaled = layer(pixels)
+        set_input_scaling(layer, scale, offset)
+        return scaled
+    if not offset[0]:
+        return WithConstant("multiply", float(scale[0]), name=INPUT_SCALING)(pixels)
+    scaled = WithConstant("multiply", float(scale[0]), name=INPUT_FACTOR)(pixels)
+    return WithConstant("add", float(offset[0]), name=INPUT_SCALING)(scaled)
 
 
 def _same_layer(cls: Any, operation: Any) -> Any:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import tf_keras
 
 INPUT_SCALING = "input_scaling"
-"""Name of a twin's first layer, a 1x1 depthwise convolution that scales pixel values."""
+"""Name of the layer of a twin that gives the scaled image."""
+INPUT_FACTOR = "input_scaling.factor"
+"""Name of the layer before it, where the scaling is a product and a sum."""
 
 
 def unwrap(layer: Any) -> Any:
