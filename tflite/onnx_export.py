@@ -1,8 +1,8 @@
 """From a Keras classifier to ONNX, and the proof that it is the same network.
 
 tf2onnx's own Keras entry points fail with Keras 3, so the network is frozen first: one graph whose
-weights are constants. Three things in that graph would come out wrong or slow and are put into
-other, equal words before (`_prepare`).
+weights are constants. What of that graph would come out wrong or slow is put into other, equal
+words before (`tflite.onnx_graph`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tflite.onnx_graph import prepare_for_onnx
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import LabError
 
@@ -153,7 +154,7 @@ def to_onnx(
     tf2onnx, onnx = _packages()
     with _quiet():
         graph, output = _frozen_graph(model, settings.batch)
-        _prepare(graph)
+        prepare_for_onnx(graph)
         try:
             proto, _ = tf2onnx.convert.from_graph_def(
                 graph,
@@ -305,53 +306,6 @@ def _frozen_graph(model: keras.Model, batch: int | None) -> tuple[Any, str]:
     function = tf.function(lambda pixels: network(pixels, training=False))
     frozen = convert_variables_to_constants_v2(function.get_concrete_function(pixels))
     return frozen.graph.as_graph_def(), frozen.outputs[0].name
-
-
-def _prepare(graph: Any) -> None:
-    """Puts three things into equal words that tf2onnx can work with; changes `graph`.
-
-    Sums with a constant without axes (the 3 of a hard swish) make its optimiser for transposes
-    give up, which leaves two transposes around every convolution: the constant gets an axis.
-    Keras marks some convolutions for the XLA compiler, and a marked function is not taken
-    apart: the mark goes. ONNX has erf only (in GELU): erfc(x) = 1 - erf(x).
-    """
-    constants = {node.name: node for node in graph.node if node.op == "Const"}
-    for node in list(graph.node):
-        if node.op in ("AddV2", "Add"):
-            for name in node.input:
-                _give_axis(constants.get(name.split(":")[0]))
-        if node.op == "Erfc":
-            _write_as_erf(graph, node)
-    functions = graph.library.function
-    holders = [*graph.node, *functions, *(node for f in functions for node in f.node_def)]
-    for holder in holders:
-        if "_XlaMustCompile" in holder.attr:
-            del holder.attr["_XlaMustCompile"]
-
-
-def _give_axis(constant: Any) -> None:
-    from tensorflow.core.framework import types_pb2
-
-    if constant is None or constant.attr["dtype"].type != types_pb2.DT_FLOAT:
-        return
-    shape = constant.attr["value"].tensor.tensor_shape
-    if not shape.dim:
-        shape.dim.add(size=1)
-
-
-def _write_as_erf(graph: Any, node: Any) -> None:
-    import tensorflow as tf
-
-    one, erf = graph.node.add(), graph.node.add()
-    one.name, one.op = f"{node.name}/one", "Const"
-    one.attr["dtype"].type = tf.float32.as_datatype_enum
-    one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto([1.0], tf.float32))
-    erf.name, erf.op = f"{node.name}/erf", "Erf"
-    erf.input.extend(node.input)
-    erf.attr["T"].CopyFrom(node.attr["T"])
-    node.op = "Sub"
-    del node.input[:]
-    node.input.extend([one.name, erf.name])
 
 
 def _name_batch(proto: Any, batch: int | None) -> None:

@@ -109,13 +109,13 @@ def test_every_backbone_of_the_registry(name):
     assert export_onnx(*_build(name, 64))[1].agreement == 1
 
 
-def test_a_gelu_network_can_be_written(contract, labels):
+def test_gelu_and_grouped_convolutions_can_be_written(contract, labels):
     import keras
     from keras import layers
 
     inputs = keras.Input((16, 16, 3))
     x = layers.Conv2D(4, 3, strides=2, activation="gelu")(layers.Rescaling(1 / 255)(inputs))
-    x = layers.DepthwiseConv2D(3, activation="gelu")(x)
+    x = layers.Conv2D(8, 3, groups=4)(layers.DepthwiseConv2D(3, activation="gelu")(x))
     x = layers.GlobalAveragePooling2D()(x)
     net = keras.Model(inputs, layers.Dense(3, activation="softmax")(x))
     assert export_onnx(net, contract, labels)[1].largest_difference <= 1e-5
