@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,6 +88,10 @@ class ClusteringSettings:
             raise LabError(f"clusters must be 2 or more, got {self.clusters}.")
 
 
+# Far from the network that was trained: larger steps, and statistics that follow.
+TUNING = FineTuneSettings(learning_rate=5e-4, freeze_batch_norm_after=None, distillation=0.5)
+
+
 @dataclass(frozen=True)
 class FineTuning:
     """What a compressed network is trained on, and how.
@@ -103,7 +107,7 @@ class FineTuning:
     training: tf.data.Dataset
     validation: tf.data.Dataset | None = None
     steps: int | None = None
-    settings: FineTuneSettings = field(default_factory=FineTuneSettings)
+    settings: FineTuneSettings = TUNING
     say: Say = print
 
 
@@ -134,7 +138,7 @@ def prune(
     Raises:
         LabError: If the model has no twin, or no kernel is large enough.
     """
-    import tensorflow_model_optimization as tfmot
+    from tflite.tfmot import tfmot
 
     settings = settings or PruningSettings()
     total = steps_of(tuning.training, tuning.steps) * tuning.settings.epochs
@@ -168,7 +172,7 @@ def cluster(
     Raises:
         LabError: If the model has no twin, or no kernel is large enough.
     """
-    import tensorflow_model_optimization as tfmot
+    from tflite.tfmot import tfmot
 
     settings = settings or ClusteringSettings()
     start = tfmot.clustering.keras.CentroidInitialization.KMEANS_PLUS_PLUS

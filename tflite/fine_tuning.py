@@ -32,7 +32,8 @@ class FineTuneSettings:
             trained already, and only has to move by some quantisation steps.
         freeze_batch_norm_after: Epochs after which batch normalisation keeps its statistics and
             computes as it will on the device (Krishnamoorthi 2018, section 4.2). 0, the default,
-            keeps those of the trained network throughout, which small batches cannot spoil.
+            keeps those of the trained network throughout, which small batches cannot spoil; None
+            never does, for weights that change much.
         distillation: Share of the target that the untouched network's scores make up, the rest
             is the label (Hinton et al. 2015 at temperature 1). 1, the default, trains towards
             the answers that were validated; labels alone make it another network.
@@ -45,7 +46,7 @@ class FineTuneSettings:
 
     epochs: int = 3
     learning_rate: float = 3e-5
-    freeze_batch_norm_after: int = 0
+    freeze_batch_norm_after: int | None = 0
     distillation: float = 1.0
     keep_best: bool = True
 
@@ -55,7 +56,7 @@ class FineTuneSettings:
             for name, limits, fits in (
                 ("epochs", "1 or more", self.epochs >= 1),
                 ("learning_rate", "above 0", self.learning_rate > 0),
-                ("freeze_batch_norm_after", "0 or more", self.freeze_batch_norm_after >= 0),
+                ("freeze_batch_norm_after", "0 or more", (self.freeze_batch_norm_after or 0) >= 0),
                 ("distillation", "in 0..1", 0 <= self.distillation <= 1),
             )
             if not fits
@@ -121,7 +122,7 @@ class Trainer:
             self.callback.set_model(self.model)
             self.callback.on_train_begin()
         for epoch in range(1, self.settings.epochs + 1):
-            if epoch - 1 == self.settings.freeze_batch_norm_after > 0:
+            if epoch > 1 and epoch - 1 == self.settings.freeze_batch_norm_after:
                 self._prepare(optimizer, epoch - 1)
             row = self._epoch(epoch, batches)
             history.append(row)
@@ -134,7 +135,8 @@ class Trainer:
     def _prepare(self, optimizer: Any, epochs_done: int) -> None:
         import tf_keras
 
-        if epochs_done >= self.settings.freeze_batch_norm_after:
+        after = self.settings.freeze_batch_norm_after
+        if after is not None and epochs_done >= after:
             freeze_batch_norm(self.model)
         loss = tf_keras.losses.CategoricalCrossentropy(from_logits=True)
         # Labels may be soft; the class with the largest share counts as the right one.

@@ -159,10 +159,10 @@ def quantize_twin(twin: Twin, images: np.ndarray, decay: float) -> tf_keras.Mode
         decay: See `QatSettings.range_decay`.
     """
     import tf_keras
-    from tensorflow_model_optimization.python.core.quantization.keras import quantize
 
     from tflite import quantize_configs as configs
     from tflite.tf_keras_weights import INPUT_FACTOR, INPUT_SCALING
+    from tflite.tfmot import quantize
 
     ranges = configs.observe_ranges(twin.model, images)
     offset, ranges[INPUT_SCALING] = device_scaling(twin.scale, twin.offset)

@@ -28,16 +28,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from tensorflow_model_optimization.python.core.quantization.keras import (
-    quantize_config,
-    quantize_registry,
-    quantize_scheme,
-    quantizers,
-)
 
 from tflite.runtime.errors import LabError
 from tflite.tf_keras_layers import HardSwish, InverseSquareRoot, WithConstant
 from tflite.tf_keras_weights import INPUT_FACTOR, INPUT_SCALING, layers_by_name
+from tflite.tfmot import quantize_config, quantize_registry, quantize_scheme, quantizers
 
 LEVELS = 127
 UNIT = (0.0, 255 / 256)

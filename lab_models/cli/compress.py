@@ -6,7 +6,7 @@ import argparse
 import csv
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ class CompressionPlan:
     sparsities: tuple[float, ...] = ()
     clusters: tuple[int, ...] = ()
     epochs: int = 3
-    learning_rate: float = 1e-4
+    learning_rate: float = 5e-4
     distillation: float = 0.5
     steps: int | None = None
     representative_images: int = 200
@@ -199,11 +199,13 @@ def _tuning(
     directory: RunDirectory, plan: CompressionPlan, data_root: Path | None, say: Say
 ) -> FineTuning:
     from lab_models.fine_tuning_data import fine_tuning_data
-    from tflite.compress import FineTuning
-    from tflite.fine_tuning import FineTuneSettings
+    from tflite.compress import TUNING, FineTuning
 
-    settings = FineTuneSettings(
-        epochs=plan.epochs, learning_rate=plan.learning_rate, distillation=plan.distillation
+    settings = replace(
+        TUNING,
+        epochs=plan.epochs,
+        learning_rate=plan.learning_rate,
+        distillation=plan.distillation,
     )
     data = fine_tuning_data(directory, data_root)
     return FineTuning(data.training, data.validation, plan.steps or data.steps, settings, say)
