@@ -13,10 +13,11 @@ from tflite.logits import with_logits
 from tflite.rewrites import prove_rewrite, recommended_quantization, rewrite_graph
 from tflite.runtime.interpreter import TensorRunner
 
-# The largest difference of one logit in quanta, reference kernels on both sides, of the rewrites
-# that are equal byte for byte; the others are compared with float instead.
+# Networks whose rewrites are all equal byte for byte, with reference kernels on both sides; the
+# others are compared with float only.
 EXACT = {"efficientnet_b0", "resnet50", "xception"}
-SIZE = {"xception": 128}
+SIZE = {"xception": 96}
+pytestmark = pytest.mark.timeout(1800)
 
 
 def _network(name, size):
