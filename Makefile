@@ -31,7 +31,7 @@ test-slow: $(READY) ## the slow tests
 	$(RUN_IN)pytest -m slow --timeout 3600
 
 test-device: $(DEVICE) ## the device runtime's tests, in an environment without TensorFlow
-	.venv-device/bin/pytest -m device tests/tflite/runtime
+	.venv-device/bin/pytest -m "device and not slow" tests/tflite/runtime
 
 lint: $(READY) ## ruff, rules and format
 	$(RUN_IN)ruff check . && $(RUN_IN)ruff format --check .
