@@ -46,7 +46,41 @@ PARTICLE_CLASSES = ("real", "fake")
 LYMPHOCYTE_CLASSES = ("lymphocyte", "reactive_lymphocyte", "abnormal_lymphocyte", "hairy_cell")
 """The four classes of study hairy's 5x5 confusion matrix; everything else is "other" there."""
 
-CLASS_SETS = {"hal20": HAL_CLASSES, "pbc8": PBC_CLASSES, "particles2": PARTICLE_CLASSES}
+BONE_MARROW_CLASSES = (
+    "abnormal_eosinophil",
+    "artefact",
+    "basophil",
+    "blast",
+    "erythroblast",
+    "eosinophil",
+    "faggot_cell",
+    "hairy_cell",
+    "smudge_cell",
+    "immature_lymphocyte",
+    "lymphocyte",
+    "metamyelocyte",
+    "monocyte",
+    "myelocyte",
+    "band_neutrophil",
+    "segmented_neutrophil",
+    "not_identifiable",
+    "other_cell",
+    "proerythroblast",
+    "plasma_cell",
+    "promyelocyte",
+)
+"""Study bone-marrow: the 21 classes of Matek et al. 2021, in the order of their codes."""
+
+RAABIN_CLASSES = ("basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil")
+"""The 5 classes of Raabin-WBC; those of WBCAtt are the same."""
+
+CLASS_SETS = {
+    "hal20": HAL_CLASSES,
+    "pbc8": PBC_CLASSES,
+    "particles2": PARTICLE_CLASSES,
+    "bone_marrow21": BONE_MARROW_CLASSES,
+    "raabin5": RAABIN_CLASSES,
+}
 """Known class sets by name."""
 
 

@@ -26,6 +26,12 @@ def add_parser(subparsers: Any) -> None:
         help="an option of the kind, such as subset=tiny or lookalikes=true; may be repeated",
     )
     parser.add_argument(
+        "--classes",
+        metavar="NAMES",
+        help="map the classes onto those of a study (hal, pbc, bone_marrow, raabin) or onto "
+        "names with commas between them; what cannot be mapped is left out and named",
+    )
+    parser.add_argument(
         "--split",
         metavar="BY",
         help="deal the images out by auto, patient, slide, source, image or given",
@@ -57,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.no_decode and arguments.quarantine:
         raise LabError("--quarantine needs the images to be opened; leave --no-decode out.")
-    manifest = open_dataset(arguments.path, arguments.kind, **_options(arguments.option))
+    manifest = open_dataset(
+        arguments.path, arguments.kind, **_options(arguments.option, arguments.classes)
+    )
     unreadable = None
     if not arguments.no_decode:
         manifest, unreadable = split_off_unreadable(manifest, arguments.workers, _show_progress)
@@ -81,8 +89,8 @@ def _split(manifest: Any, arguments: argparse.Namespace) -> Any:
     return split_manifest(manifest, SplitSettings(by=arguments.split, **seed))
 
 
-def _options(words: list[str]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
+def _options(words: list[str], classes: str | None) -> dict[str, Any]:
+    options: dict[str, Any] = {} if classes is None else {"classes": classes}
     for word in words:
         name, separator, value = word.partition("=")
         if not separator or not name:

@@ -15,11 +15,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pipelines.class_mapping import map_manifest
+from pipelines.class_names import datasets as known_words
 from pipelines.errors import ManifestError
 from pipelines.manifest import Manifest
 
@@ -60,12 +63,20 @@ def recognise(path: Path | str) -> tuple[str, str]:
     )
 
 
-def open_dataset(path: Path | str, kind: str | None = None, **chosen: Any) -> Manifest:
+def open_dataset(
+    path: Path | str,
+    kind: str | None = None,
+    classes: str | Sequence[str] | None = None,
+    **chosen: Any,
+) -> Manifest:
     """Reads the data set at a path.
 
     Args:
         path: A folder or a CSV file.
         kind: One of `kinds`; by default what `recognise` finds.
+        classes: Map the data set's classes onto these (see `pipelines.class_mapping.class_set`),
+            such as ``hal``; images of classes that cannot be mapped are left out and named in
+            the notes. By default the classes stay as they are.
         **chosen: Options of that kind (see `options` and the ``read`` of its module).
 
     Returns:
@@ -89,6 +100,8 @@ def open_dataset(path: Path | str, kind: str | None = None, **chosen: Any) -> Ma
             f"{', '.join(options(kind)) or 'none'}. ({path} was read as {kind}: {reason}.)"
         )
     manifest: Manifest = module.read(path, **chosen)
+    if classes is not None:
+        manifest = map_manifest(manifest, classes, kind if kind in known_words() else None)
     notes = (f"Read as {kind}: {reason}.", *manifest.notes)
     return Manifest(manifest.table, manifest.root, manifest.classes, notes)
 
