@@ -214,4 +214,5 @@ def _convert_with_float_interface(
             [image[None].astype(np.float32)] for image in images
         )
     with quiet_converter():
-        return bytes(converter.convert())
+        content = bytes(converter.convert())
+    return rewrite_graph(content).content

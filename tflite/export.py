@@ -33,13 +33,19 @@ from tflite.convert import PostTraining
 from tflite.cures.auto import NONE, Aim, Cured, FineTune, cure_names
 from tflite.make_files import FileMaker
 from tflite.parity_files import parity_table, scores_table, write_parity
-from tflite.quantization_recipes import FLOAT32, QuantizationRecipe, quantization_recipe
+from tflite.quantization_recipes import (
+    FLOAT32,
+    INT8_FULL,
+    QuantizationRecipe,
+    quantization_recipe,
+)
 from tflite.representative import (
     LabelledImages,
     RepresentativeSettings,
     choose_representative,
     load_images,
 )
+from tflite.rewrites import recommended_quantization
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import LabError
 from tflite.runtime.scores import softmax
@@ -57,6 +63,7 @@ Say = Callable[[str], None]
 
 # Written first into every export, and by it an older export is known and may be replaced.
 _MARK = "parity.json"
+RECOMMENDED = "recommended"
 # Recipes that no cure is for.
 _UNCURED = frozenset({"float32", "float16", "dynamic_int8", "int16x8"})
 
@@ -66,7 +73,9 @@ class ExportSettings:
     """What is exported and what it must live up to.
 
     Args:
-        quantization: Names of quantisation recipes; ``float32`` is always exported too, as the
+        quantization: Names of quantisation recipes; ``"recommended"`` is ``int8_full``, or what
+            `tflite.rewrites.recommend` names for a network that int8 would slow down.
+            ``float32`` is always exported too, as the
             reference on the device.
         representative: Which training images calibrate.
         post_training: What ``int8_full`` does besides rounding, where no cure is asked for.
@@ -87,7 +96,7 @@ class ExportSettings:
         LabError: If the name of a quantisation recipe or of a cure is unknown.
     """
 
-    quantization: tuple[str, ...] = ("int8_full",)
+    quantization: tuple[str, ...] = (RECOMMENDED,)
     representative: RepresentativeSettings = field(default_factory=RepresentativeSettings)
     post_training: PostTraining = field(default_factory=PostTraining)
     cure: str = NONE
@@ -102,15 +111,10 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         for name in self.quantization:
-            quantization_recipe(name)
+            if name != RECOMMENDED:
+                quantization_recipe(name)
         if self.cure not in cure_names():
             raise LabError(f"No cure {self.cure!r}. There are: {', '.join(cure_names())}.")
-
-    @property
-    def recipes(self) -> tuple[QuantizationRecipe, ...]:
-        """The quantisation recipes, ``float32`` first, each once."""
-        named = [quantization_recipe(name) for name in self.quantization]
-        return tuple(dict.fromkeys([FLOAT32, *named]))
 
 
 @dataclass(frozen=True)
@@ -186,10 +190,11 @@ def export_model(
     )
     compared = _limit(validation, labels, settings)
     maker = FileMaker(model, representative, compared, contract, settings.checks, fine_tune, say)
-    made = {
-        recipe.name: maker.make(recipe, settings.post_training, settings.cure, settings.aim)
-        for recipe in settings.recipes
-    }
+    reference = maker.make(FLOAT32, settings.post_training, NONE, settings.aim)
+    recipes = _recipes(settings, reference.content, say)
+    made = {FLOAT32.name: reference}
+    for recipe in recipes[1:]:
+        made[recipe.name] = maker.make(recipe, settings.post_training, settings.cure, settings.aim)
     files = {name: cured.content for name, cured in made.items()}
     say(f"comparing on {len(compared)} validation images")
     logits = compute_logits(model, files, compared, contract)
@@ -206,7 +211,7 @@ def export_model(
         write_parity(temporary, parity, answers, compared, labels, faults, _more(made, scores))
         if latency:
             write_latency(temporary / "latency.csv", latency)
-        for recipe in settings.recipes:
+        for recipe in recipes:
             sidecar = make_sidecar(
                 files[recipe.name],
                 contract,
@@ -219,9 +224,24 @@ def export_model(
             )
             path = temporary / f"{recipe.file_stem}.tflite"
             write_bundle(path, files[recipe.name], sidecar)
-    bundles = tuple(folder / f"{recipe.file_stem}.tflite" for recipe in settings.recipes)
+    bundles = tuple(folder / f"{recipe.file_stem}.tflite" for recipe in recipes)
     cures = {name: cured.cure for name, cured in made.items() if name not in _UNCURED}
     return Export(folder, bundles, parity, tuple(faults), scores, cures, latency)
+
+
+def _recipes(
+    settings: ExportSettings, reference: bytes, say: Say
+) -> tuple[QuantizationRecipe, ...]:
+    """The quantisation recipes, ``float32`` first, each once."""
+    found = [FLOAT32]
+    for name in settings.quantization:
+        if name == RECOMMENDED:
+            recommendation = recommended_quantization(reference)
+            name = recommendation.recipe
+            if name != INT8_FULL.name:
+                say(f"{name} instead of {INT8_FULL.name}: {recommendation.reason}")
+        found.append(quantization_recipe(name))
+    return tuple(dict.fromkeys(found))
 
 
 def _more(made: Mapping[str, Cured], scores: Mapping[str, ScoreCalibration]) -> dict[str, Any]:

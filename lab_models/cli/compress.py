@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tflite.runtime.errors import LabError
-
 if TYPE_CHECKING:
     import keras
     import numpy as np
@@ -157,10 +155,11 @@ def compress_run(
     Raises:
         LabError: If the run, its images or the plan do not do.
     """
+    from lab_models.saved_model import load_model
     from tflite.compress import measure
 
     work = _ways(plan)  # a bad number is noticed before anything is computed
-    model = _load_model(directory)
+    model = load_model(directory)
     representative, accuracy = _images(directory, plan, data_root)
     variants: list[Variant] = []
     say("as trained")
@@ -181,18 +180,6 @@ def _ways(plan: CompressionPlan) -> list[tuple[str, Callable[[Any, Any, Any], Co
     pruned = [(f"pruned_{s:g}", prune, PruningSettings(s)) for s in plan.sparsities]
     clustered = [(f"clustered_{n}", cluster, ClusteringSettings(n)) for n in plan.clusters]
     return [*pruned, *clustered]
-
-
-def _load_model(directory: RunDirectory) -> keras.Model:
-    import keras
-
-    try:
-        return keras.saving.load_model(directory.model, compile=False)
-    # A damaged archive can raise nearly anything from inside Keras.
-    except Exception as error:
-        raise LabError(
-            f"{directory.model} cannot be loaded ({error}); it was damaged or altered. Train again."
-        ) from error
 
 
 def _tuning(

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tflite.runtime.errors import LabError
-
 if TYPE_CHECKING:
     import numpy as np
 
@@ -50,8 +48,9 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
         "--quantization",
         action="append",
         metavar="NAME",
-        help="float32, float16, dynamic_int8, int8_full (default), int8_qat or int16x8; may be "
-        "repeated; float32 is always written too",
+        help="float32, float16, dynamic_int8, int8_full, int8_qat, int16x8 or recommended (the "
+        "default: int8_full, or dynamic_int8 where int8 would be slower); may be repeated; "
+        "float32 is always written too",
     )
     parser.add_argument(
         "--representative-images",
@@ -180,12 +179,13 @@ def export_run(
             fails a check.
     """
     from lab_models.fine_tuning_data import run_manifest
+    from lab_models.saved_model import load_model
     from tflite.export import export_model
 
     for needed in (directory.finished, directory.model):
         directory.require(needed)
     manifest = run_manifest(directory, data_root)
-    model = load_run_model(directory)
+    model = load_model(directory)
     return export_model(
         model,
         directory.contract,
@@ -233,7 +233,7 @@ def _settings(arguments: argparse.Namespace) -> ExportSettings:
     if arguments.runs > 0:
         benchmark = BenchmarkSettings(tuple(arguments.threads or (1, 2)), runs=arguments.runs)
     return ExportSettings(
-        quantization=tuple(arguments.quantization or ("int8_full",)),
+        quantization=tuple(arguments.quantization or ("recommended",)),
         representative=RepresentativeSettings(arguments.representative_images, arguments.seed),
         post_training=PostTraining(
             CalibrationSettings(arguments.observer, arguments.percentile, seed=arguments.seed),
@@ -254,23 +254,6 @@ def _qat_settings(arguments: argparse.Namespace) -> QatSettings:
         "learning_rate": arguments.fine_tune_rate,
     }
     return QatSettings(**{name: value for name, value in given.items() if value is not None})
-
-
-def load_run_model(directory: RunDirectory) -> Any:
-    """The classifier of a run.
-
-    Raises:
-        LabError: If the file is damaged.
-    """
-    import keras
-
-    try:
-        return keras.saving.load_model(directory.model, compile=False)
-    # A damaged archive can raise nearly anything from inside Keras.
-    except Exception as error:
-        raise LabError(
-            f"{directory.model} cannot be loaded ({error}); it was damaged or altered. Train again."
-        ) from error
 
 
 def _labelled(manifest: Manifest, split: str) -> LabelledImages:

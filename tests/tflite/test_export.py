@@ -125,6 +125,23 @@ def test_an_unknown_quantisation_is_refused_before_any_work():
         ExportSettings(quantization=("int8_full", "int9"))
 
 
+def test_a_network_that_int8_would_slow_down_is_exported_otherwise(labels, image_files, tmp_path):
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(8, 3, activation="gelu")(layers.Rescaling(1 / 255)(inputs))
+    outputs = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    said = []
+    export = export_model(
+        keras.Model(inputs, outputs), InputContract(16, 16), labels, image_files, image_files,
+        tmp_path / "tflite",
+        dataclasses.replace(SETTINGS, benchmark=None, allow_mismatch=True), say=said.append,
+    )  # fmt: skip
+    assert [b.name for b in export.bundles] == ["model_float32.tflite", "model_dynamic_int8.tflite"]
+    assert any("dynamic_int8 instead of int8_full: XNNPACK has no int8 code for" in s for s in said)
+
+
 def test_fewer_validation_images_than_classes_are_refused(quick):
     settings = dataclasses.replace(SETTINGS, quantization=("float32",), validation_images=2)
     with pytest.raises(LabError, match="each of the 3 classes is compared, got validation"):

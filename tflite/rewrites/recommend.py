@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +20,10 @@ NOT_IN_INT8: Mapping[str, str] = {
     "EXP": "an exponential",
     "SQRT": "a square root",
 }
+
+
+# Tensors so small cost nothing wherever they are computed: what stands behind global pooling.
+_SMALL = 64
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,12 @@ def recommended_quantization(float_content: bytes) -> Recommendation:
         FlatbufferError: If the content is not a model.
     """
     graph = Graph.read(float_content)
-    # At the end a softmax costs next to nothing.
-    counts = {
-        name: sum(graph.op_name(o) == name for o in graph.operators[:-1]) for name in NOT_IN_INT8
-    }
-    found = {name: count for name, count in counts.items() if count}
+    found = Counter(
+        graph.op_name(operator)
+        for operator in graph.operators
+        if graph.op_name(operator) in NOT_IN_INT8
+        and math.prod(graph.shape(int(operator.outputs[0]))) > _SMALL
+    )
     if not found:
         return Recommendation(
             "int8_full", {}, "XNNPACK has int8 code for every operator, or a rewrite gives it some."
@@ -61,7 +68,7 @@ def recommended_quantization(float_content: bytes) -> Recommendation:
     parts = ", ".join(sorted({NOT_IN_INT8[name] for name in found}))
     return Recommendation(
         "dynamic_int8",
-        found,
+        dict(found),
         f"XNNPACK has no int8 code for {parts}: {sum(found.values())} operators would split the "
         "graph and run slower than in float32. dynamic_int8 keeps them float in one partition.",
     )

@@ -5,11 +5,11 @@ from tflite.quantization_recipes import QUANTIZATION_RECIPES
 from tflite.rewrites import recommended_quantization
 
 
-def _float_graph(*names):
+def _float_graph(*names, shape=(1, 9, 9, 8)):
     builder = Builder()
-    image = tensor = builder.tensor((1, 8), type_name="FLOAT32")
+    image = tensor = builder.tensor(shape, type_name="FLOAT32")
     for name in names:
-        before, tensor = tensor, builder.tensor((1, 8), type_name="FLOAT32")
+        before, tensor = tensor, builder.tensor(shape, type_name="FLOAT32")
         builder.add(name, [before], tensor)
     return builder.build([image], [tensor])
 
@@ -29,6 +29,7 @@ def test_layer_normalisation_and_gelu_stay_float():
     assert "GELU, layer normalisation: 3 operators" in found.reason
 
 
-def test_a_softmax_at_the_end_decides_nothing():
-    assert recommended_quantization(_float_graph("RELU", "SOFTMAX")).recipe == "int8_full"
+def test_what_stands_behind_the_pooling_decides_nothing():
+    behind = _float_graph("RELU", "RSQRT", "SOFTMAX", shape=(1, 20))
+    assert recommended_quantization(behind).recipe == "int8_full"
     assert recommended_quantization(_float_graph("SOFTMAX", "RELU")).recipe == "dynamic_int8"
