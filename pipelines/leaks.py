@@ -15,17 +15,32 @@ from pipelines.same_content import same_content
 if TYPE_CHECKING:
     from pipelines.manifest import Manifest
 
-_EXEMPT = {"patient": ("image", "slide"), "slide": ("image",)}
-"""Which ways of splitting (column ``split_by``) let a patient or slide stand on both sides.
+NEAR_DUPLICATES = "near_duplicates"
+"""Column that names the groups of images showing the same picture, "" for images like no other.
 
-That is the user's decision or the data's fault, and `pipelines.split.describe_split` tells it.
+`pipelines.near_duplicates.mark_near_duplicates` fills it.
 """
+
+_WHOLE = ("", "given", "held_out", "source", "patient")
+_STRICT = {"patient": _WHOLE, "slide": (*_WHOLE, "slide")}
+"""Which ways of splitting (column ``split_by``) must keep a patient or slide on one side.
+
+For all others it is the user's decision that a patient or slide may stand on both sides, or the
+data's fault, and `pipelines.split_report.describe_split` tells it.
+"""
+
+_NO_COLUMN = {"", "given", "held_out", "image", NEAR_DUPLICATES, *_STRICT}
+"""Values of the column ``split_by`` that name no further column to be looked at."""
 
 _SHOWN = 3
 
 
 def check_leaks(manifest: Manifest, content: bool | np.ndarray = True) -> None:
-    """Refuses a split that has the same patient, slide or file content on two sides.
+    """Refuses a split that has on two sides what must be on one.
+
+    That is: the same patient or slide, unless images were dealt by something that cannot keep
+    them together; the same value of a column that images were dealt by, such as ``day``; near
+    duplicates, where the column `NEAR_DUPLICATES` names them; the same file content.
 
     Args:
         manifest: Rows on no side (split "") are not looked at.
@@ -45,14 +60,18 @@ def find_leaks(table: pd.DataFrame, root: Path, content: bool | np.ndarray = Tru
     if len(set(table["split"].iloc[placed])) < 2:
         return
     ways = table["split_by"] if "split_by" in table.columns else pd.Series("", index=table.index)
-    for name, exempt in _EXEMPT.items():
-        values = table[name].to_numpy()
-        rows = placed[values[placed] != ""]
-        loose = ways.isin(exempt).to_numpy()
-        codes = pd.factorize(values[rows])[0]
-        crossing = _crossing(codes, table["split"].to_numpy()[rows])
-        for_all = pd.Series(loose[rows]).groupby(codes).all().to_numpy()
-        crossing = [code for code in crossing if not for_all[code]]
+    sides = table["split"].to_numpy()
+    for name, strict in _STRICT.items():
+        rows, codes = _named(table, placed, name)
+        loose = ~ways.isin(strict).to_numpy()[rows]
+        for_all = pd.Series(loose).groupby(codes).all().to_numpy()
+        crossing = [code for code in _crossing(codes, sides[rows]) if not for_all[code]]
+        if crossing:
+            yield _sentence(table, rows, codes, crossing, name)
+    for name in sorted((set(ways) - _NO_COLUMN) | {NEAR_DUPLICATES}):
+        dealt = placed if name == NEAR_DUPLICATES else placed[(ways == name).to_numpy()[placed]]
+        rows, codes = _named(table, dealt, name)
+        crossing = _crossing(codes, sides[rows])
         if crossing:
             yield _sentence(table, rows, codes, crossing, name)
     if content is not False:
@@ -63,6 +82,15 @@ def find_leaks(table: pd.DataFrame, root: Path, content: bool | np.ndarray = Tru
         crossing = _crossing(codes, table["split"].to_numpy()[rows])
         if crossing:
             yield _sentence(table, rows, codes, crossing, "file content")
+
+
+def _named(table: pd.DataFrame, rows: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that have a value in the column, and a number for each value, from 0."""
+    if name not in table.columns:
+        return rows[:0], rows[:0]
+    values = table[name].iloc[rows]
+    known = (values.notna() & (values.astype(str) != "")).to_numpy()
+    return rows[known], pd.factorize(values[known].astype(str))[0]
 
 
 def _crossing(codes: np.ndarray, sides: np.ndarray) -> list[int]:
@@ -85,10 +113,16 @@ def _sentence(
         placed = ", ".join(f"{table['split'].iloc[r]}: {name_rows(table, [r])}" for r in firsts)
         shown.append(f"{value}({len(members)} rows; {placed})")
     rest = f" and {len(crossing) - _SHOWN} more" if len(crossing) > _SHOWN else ""
-    advice = (
-        "; move the copies to one side or remove them"
-        if name == "file content"
-        else f"; keep each {name} on one side (numbers that start again in every source are "
+    what = "group of near duplicates" if name == NEAR_DUPLICATES else name
+    return f"the same {what} is on two sides: " + ", ".join(shown) + rest + _advice(name)
+
+
+def _advice(name: str) -> str:
+    if name == "file content":
+        return "; move the copies to one side or remove them"
+    if name == NEAR_DUPLICATES:
+        return "; move them to one side, or split the images anew and keep them together"
+    return (
+        f"; keep each {name} on one side (numbers that start again in every source are "
         f"different {name}s: put the source into the name)"
     )
-    return f"the same {name} is on two sides: " + ", ".join(shown) + rest + advice

@@ -13,12 +13,10 @@ import pandas as pd
 from PIL import Image
 
 from pipelines.errors import ManifestError
+from pipelines.leaks import NEAR_DUPLICATES as COLUMN
 from pipelines.manifest import Manifest
 from tflite.runtime.errors import ImageError
 from tflite.runtime.preprocess import decode_image
-
-COLUMN = "near_duplicates"
-"""Column of a manifest: the first path of the group, or "" for an image like no other."""
 
 Progress = Callable[[int, int], None]
 

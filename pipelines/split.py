@@ -9,15 +9,19 @@ import numpy as np
 import pandas as pd
 
 from pipelines.errors import ManifestError, name_rows, name_some
+from pipelines.groups import NEAR_DUPLICATES, NOT_FOR_GROUPING, kept_together, possible_groupings
 from pipelines.leaks import check_leaks
-from pipelines.manifest import SPLITS, Manifest
+from pipelines.manifest import Manifest
+from pipelines.near_duplicates import mark_near_duplicates
 from pipelines.same_content import same_content
-from pipelines.split_report import class_counts, describe_split, list_counts
+from pipelines.side_checks import check_every_class, check_sides
+from pipelines.split_report import describe_split
 from pipelines.stratify import deal_groups, draw_order
 
 __all__ = ["GROUPINGS", "SplitSettings", "check_leaks", "describe_split", "split_manifest"]
 
-GROUPINGS = ("auto", "given", "patient", "slide", "source", "image")
+GROUPINGS = ("auto", "given", "patient", "slide", "source", "image", NEAR_DUPLICATES)
+"""Ways to split that every data set can be asked for; besides them any column of its own."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,13 @@ class SplitSettings:
     """How a data set is split.
 
     Args:
-        by: What is kept on one side. ``patient``, ``slide``, ``source``: all images of one.
-            ``image``: only files of identical content. ``given``: a split must have come with
-            the data. ``auto``: patients if known, else slides, if there are at least
-            `minimum_groups` of them and they can fill every side; else images.
+        by: What is kept on one side. ``patient``, ``slide``, ``source``, or any further column
+            of the data, such as ``day``: all images of one. ``image``: only files of identical
+            content. ``near_duplicates``: also images that show the same picture, which are
+            searched unless the data have the column (`pipelines.near_duplicates`); where they
+            have it, near duplicates are kept together whatever the grouping. ``given``: a split
+            must have come with the data. ``auto``: patients if known, else slides, if there are
+            at least `minimum_groups` of them and they can fill every side; else images.
         validation: Fraction, from 0 below 1, of the images that are dealt out. Those that were
             held out as test beforehand do not count.
         test: The same for the test side. 0 leaves it empty, unless it is given or held out.
@@ -38,6 +45,8 @@ class SplitSettings:
         keep_given: Whether a split that came with the data is kept. Then only sides that it
             lacks are carved out of its training images (and images that it puts on no side).
         minimum_groups: How many patients or slides ``auto`` asks for.
+        require_every_class: Whether a split is refused in which a class is missing on a side
+            that images were dealt to. Otherwise the report names it.
 
     Raises:
         ManifestError: If a field is out of range; all bad fields are named.
@@ -51,6 +60,7 @@ class SplitSettings:
     seed: int = 3001
     keep_given: bool = True
     minimum_groups: int = 5
+    require_every_class: bool = False
 
     def __post_init__(self) -> None:
         faults = []
@@ -59,8 +69,11 @@ class SplitSettings:
                 faults.append(f"{name} must be a list of names, got {getattr(self, name)!r}")
             else:
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.by not in GROUPINGS:
-            faults.append(f"by must be one of {', '.join(GROUPINGS)}, got {self.by!r}")
+        if not isinstance(self.by, str) or self.by in ("", *NOT_FOR_GROUPING):
+            faults.append(
+                f"by must be one of {', '.join(GROUPINGS)}, or another column that says where "
+                f"images come from, got {self.by!r}"
+            )
         for name in ("validation", "test"):
             if not 0 <= getattr(self, name) < 1:
                 faults.append(f"{name} must be from 0 to below 1, got {getattr(self, name)!r}")
@@ -90,9 +103,11 @@ def split_manifest(manifest: Manifest, settings: SplitSettings | None = None) ->
     Raises:
         ManifestError: If the asked grouping is not known for all images, a held-out name does
             not exist, the split that came with the data leaks, a side stays empty, or a class
-            has no training image.
+            has no training image (or, if so set, is missing on a side).
     """
     settings = settings or SplitSettings()
+    if settings.by == NEAR_DUPLICATES and NEAR_DUPLICATES not in manifest.table.columns:
+        manifest = mark_near_duplicates(manifest)
     table = manifest.table.copy()
     if not settings.keep_given:
         table["split"] = ""
@@ -107,9 +122,12 @@ def split_manifest(manifest: Manifest, settings: SplitSettings | None = None) ->
     _hold_out(table, settings)
     content = same_content([manifest.root / str(path) for path in table["path"]])
     _deal_out(table, content, manifest.classes, settings)
-    result = manifest.with_table(table).with_notes(*_doubtful_labels(table, content))
+    result = manifest.with_table(table).with_notes(*doubtful_labels(table, content))
     check_leaks(result, content)
-    _check_sides(result, settings)
+    wanted = ("train", *(name for name in ("validation", "test") if getattr(settings, name)))
+    check_sides(result, wanted)
+    if settings.require_every_class:
+        check_every_class(result)
     return result
 
 
@@ -146,68 +164,21 @@ def _deal_out(
         chosen = table.iloc[pool]
         order = draw_order(list(chosen["path"]), settings.seed)
         labels = pd.Categorical(chosen["label"], categories=list(classes)).codes.astype(np.int64)
-        for used in _groupings(chosen, settings):
-            groups = _merge(_group_codes(chosen, used), content[pool])
-            parts = deal_groups(labels, groups, order, shares)
+        for used in possible_groupings(chosen, settings.by, settings.minimum_groups):
+            parts = deal_groups(labels, kept_together(chosen, used, content[pool]), order, shares)
             dealt = np.array(sides, object)[parts]
-            if used == "image" or settings.by != "auto" or _fills(parts, labels, len(sides)):
+            if _fills(parts, labels, len(sides)):
                 break
     split, ways = (table[name].to_numpy(object, copy=True) for name in ("split", "split_by"))
     split[pool], ways[pool] = dealt, used
     table["split"], table["split_by"] = split, ways
 
 
-def _groupings(chosen: pd.DataFrame, settings: SplitSettings) -> list[str]:
-    """The groupings to try, best first."""
-    if settings.by in ("patient", "slide", "source"):
-        unknown = np.flatnonzero(chosen[settings.by] == "")
-        if len(unknown):
-            rows = chosen.reset_index(drop=True)
-            raise ManifestError(
-                f"The images cannot be split by {settings.by}: {len(unknown)} of {len(chosen)} "
-                f"have none, {name_rows(rows, unknown)}. Fill the column or split by 'auto'."
-            )
-        return [settings.by]
-    names = []
-    for name in ("patient", "slide"):
-        known = set(chosen[name]) - {""}
-        if len(known) >= settings.minimum_groups and settings.by != "image":
-            names.append(name)
-    return [*names, "image"]
-
-
-def _group_codes(chosen: pd.DataFrame, name: str) -> np.ndarray:
-    """One number a group; an image without the name is a group of its own."""
-    own = np.arange(len(chosen))
-    if name == "image":
-        return own
-    codes = pd.factorize(chosen[name])[0] + len(chosen)
-    return np.where(chosen[name] == "", own, codes)
-
-
-def _merge(groups: np.ndarray, content: np.ndarray) -> np.ndarray:
-    """Joins groups that share a file's content."""
-    root: dict[int, int] = {}
-
-    def find(group: int) -> int:
-        while group in root:
-            group = root[group]
-        return group
-
-    leader: dict[int, int] = {}
-    for row in np.flatnonzero(content >= 0):
-        group = find(int(groups[row]))
-        first = find(leader.setdefault(int(content[row]), group))
-        if group != first:
-            root[group] = first
-    return np.array([find(int(group)) for group in groups]) if root else groups
-
-
 def _fills(parts: np.ndarray, labels: np.ndarray, sides: int) -> bool:
     return len(np.unique(parts)) == sides and set(labels[parts == 0]) == set(labels)
 
 
-def _doubtful_labels(table: pd.DataFrame, content: np.ndarray) -> list[str]:
+def doubtful_labels(table: pd.DataFrame, content: np.ndarray) -> list[str]:
     """A sentence on files of identical content that have different labels."""
     rows = np.flatnonzero(content >= 0)
     labels = table["label"].iloc[rows].groupby(content[rows]).nunique()
@@ -220,25 +191,3 @@ def _doubtful_labels(table: pd.DataFrame, content: np.ndarray) -> list[str]:
         f"{name_rows(table, first)} as {name_some(table['label'].iloc[first])}; at least one of "
         "the labels is wrong."
     ]
-
-
-def _check_sides(manifest: Manifest, settings: SplitSettings) -> None:
-    counts = class_counts(manifest)
-    wanted = ["train"]
-    wanted += ["validation"] if settings.validation else []
-    wanted += ["test"] if settings.test or settings.test_sources or settings.test_slides else []
-    empty = [side for side in wanted if not counts[side].sum()]
-    total = counts[list(SPLITS)].sum(axis=1)
-    if empty:
-        raise ManifestError(
-            f"The split of {manifest.root} leaves {' and '.join(empty)} without an image. Images "
-            f"in each class: {list_counts(total)}. Add images, ask for a larger or no share of "
-            "that side, or split by 'image'."
-        )
-    untrained = counts.index[(counts["train"] == 0) & (total > 0)]
-    if len(untrained):
-        raise ManifestError(
-            f"There is no training image of {name_some(untrained)}; all of them are on other "
-            f"sides: {list_counts(total[untrained])}. Add images, drop the class, or split by "
-            "'image'."
-        )

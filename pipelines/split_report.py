@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pipelines.labels import display_name
+from pipelines.leaks import NEAR_DUPLICATES
 from pipelines.manifest import SPLITS, Manifest
 
 if TYPE_CHECKING:
     from pipelines.split import SplitSettings
 
-_KNOWN = ("patient", "slide", "source", "image")
+_NOT_DEALT = ("", "given", "held_out")
+_SINGLY = ("image", NEAR_DUPLICATES)
+
+FOLD, SUBSET, FRACTION = "test_fold", "smallest_subset", "training_fraction"
+"""Columns by which a manifest tells that it is one of several folds, subsets or fractions."""
 
 
 def class_counts(manifest: Manifest) -> pd.DataFrame:
@@ -46,7 +51,13 @@ def describe_split(manifest: Manifest, settings: SplitSettings | None = None) ->
     """
     if (manifest.table["split"] == "").all():
         return "The images are not split yet."
-    sentences = [_sizes(manifest), *_ways(manifest), *_rare(manifest), *manifest.notes]
+    sentences = [
+        _sizes(manifest),
+        *_ways(manifest),
+        *_parts(manifest.table),
+        *_rare(manifest),
+        *manifest.notes,
+    ]
     if settings is not None:
         sentences.append(f"Seed of the split: {settings.seed}.")
     return " ".join(sentences)
@@ -75,11 +86,12 @@ def _ways(manifest: Manifest) -> Iterator[str]:
     if (ways == "given").any():
         sides = [side for side in SPLITS if ((table["split"] == side) & (ways == "given")).any()]
         yield f"The split of the data set itself was kept for {_listed(sides)}."
-    used = next((name for name in _KNOWN if (ways == name).any()), None)
+    used = next((str(way) for way in ways if way not in _NOT_DEALT), None)
     if used:
         dealt = table[ways == used]
         sides = [side for side in SPLITS if (dealt["split"] == side).any()]
         yield _dealt(used, sides, dealt)
+    yield from _near_duplicates(table, used)
     yield from _unknown(table, used)
 
 
@@ -89,18 +101,61 @@ def _listed(names: list[str]) -> str:
 
 def _dealt(used: str, sides: list[str], dealt: pd.DataFrame) -> str:
     between = _listed(sides)
-    if used == "image":
+    if used in _SINGLY:
         return (
             f"Between {between} the images were dealt singly, stratified by class; only files of "
             "identical content were kept together."
+            if used == "image"
+            else f"Between {between} the images were dealt singly, stratified by class, but files "
+            "of identical content and near duplicates were kept together."
         )
+    if used not in dealt.columns:
+        return f"Between {between} the images were dealt by {used}, which is not told further."
     number = len(set(dealt[used]) - {""})
+    if used not in ("patient", "slide", "source"):
+        return (
+            f"Between {between} whole values of the column {used} were dealt ({number}), "
+            "stratified by class: none is on two sides."
+        )
     single = int((dealt[used] == "").sum())
     loose = f" {single:,} images without a {used} were dealt singly." if single else ""
     return (
         f"Between {between} whole {used}s were dealt ({number}), stratified by class: no {used} "
         f"is on two sides.{loose}"
     )
+
+
+def _near_duplicates(table: pd.DataFrame, used: str | None) -> Iterator[str]:
+    if NEAR_DUPLICATES in table.columns:
+        names = table[NEAR_DUPLICATES][table[NEAR_DUPLICATES] != ""]
+        yield (
+            f"{len(names):,} near duplicates in {len(set(names)):,} groups were kept together; a "
+            "cell that was photographed or cut out anew is not recognised as the same."
+            if len(names)
+            else "Near duplicates were searched; there are none."
+        )
+    elif used == "image":
+        yield "Near duplicates were not searched."
+
+
+def _parts(table: pd.DataFrame) -> Iterator[str]:
+    """Which fold, subset or fraction this is."""
+    if FOLD in table.columns:
+        on_test = table["split"] == "test"
+        tested = sorted(set(table.loc[on_test, FOLD]))
+        if len(tested) == 1 and not (table.loc[~on_test, FOLD] == tested[0]).any():
+            number, _, folds = str(tested[0]).partition("/")
+            yield (
+                f"This is fold {number} of {folds}: over all folds every image is tested exactly "
+                "once, by a model that was not trained on it. The folds share most of their "
+                "training images, so their results vary less than those of new data would."
+            )
+    for name in sorted(set(table.get(FRACTION, ())) - {""}):
+        yield (
+            f"Of the training side {100 * float(name):g} % of the images were kept, stratified by "
+            "class; they come from as many slides and patients as chance left, and the smaller "
+            "fractions of the same seed are among them."
+        )
 
 
 def _unknown(table: pd.DataFrame, used: str | None) -> Iterator[str]:
@@ -111,17 +166,29 @@ def _unknown(table: pd.DataFrame, used: str | None) -> Iterator[str]:
             "Neither slides nor patients are known, so cells of one slide or patient may be on "
             "both sides, and the accuracy on new slides may be lower than measured here."
         )
-    elif used == "image":
+    elif used in _SINGLY:
         known = "patients" if patient else "slides"
         yield (
             f"The {known} are known but were not kept on one side (too few, too unlike, or so "
             f"ordered): cells of one of the {known} are on both sides, and the accuracy on new "
             "ones may be lower than measured here."
         )
+    elif used in table.columns and used not in ("patient", "slide", "source"):
+        yield from _several_sides(table)
     elif not patient:
         yield ("Patients are not known, so two slides of one patient may be on different sides.")
     elif used == "slide":
         yield "Slides of one patient may be on different sides."
+
+
+def _several_sides(table: pd.DataFrame) -> Iterator[str]:
+    """How many patients and slides a split by something else has torn apart."""
+    for name in ("patient", "slide"):
+        known = table[(table[name] != "") & (table["split"] != "")]
+        if len(known):
+            torn = int((known.groupby(name)["split"].nunique() > 1).sum())
+            found = f"{torn} of {known[name].nunique()} are" if torn else "none is"
+            yield f"Of the {name}s {found} on several sides."
 
 
 def _rare(manifest: Manifest) -> Iterator[str]:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from pipelines.errors import ManifestError
 from pipelines.manifest import make_manifest, read_manifest, write_manifest
@@ -104,6 +105,73 @@ def test_asked_for_images_ignores_slides_and_can_be_read_back(tmp_path):
     write_manifest(manifest, tmp_path / "m.csv")
     again = read_manifest(tmp_path / "m.csv")
     assert split_manifest(again).table.equals(manifest.table)
+
+
+def test_any_column_can_be_kept_on_one_side(tmp_path):
+    days = [image // 3 for image in range(30)]
+    manifest = split_manifest(manifest_of(tmp_path, {"x": 30}, day=days), SplitSettings(by="day"))
+    assert manifest.table.groupby("day")["split"].nunique().max() == 1
+    assert counts_of(manifest) == {"train": 24, "validation": 6}
+    write_manifest(manifest, tmp_path / "m.csv")
+    again = read_manifest(tmp_path / "m.csv")
+    assert "whole values of the column day were dealt (10)" in describe_split(again)
+    broken = again.table.assign(split=["validation", "train", "train", *again.table["split"][3:]])
+    with pytest.raises(ManifestError, match="the same day is on two sides: '0' "):
+        check_leaks(again.with_table(broken))
+
+
+@pytest.mark.parametrize(
+    ("day", "message"),
+    [
+        (["1", "", "2", "3"], "split by day: 1 of 4 have none, row 1"),
+        (None, "split by 'day': there is no such column.*: patient, slide, source$"),
+    ],
+)
+def test_a_column_to_split_by_must_be_known(tmp_path, day, message):
+    columns = {} if day is None else {"day": day}
+    with pytest.raises(ManifestError, match=message.rstrip("$")):
+        split_manifest(manifest_of(tmp_path, {"x": 4}, **columns), SplitSettings(by="day"))
+
+
+def near_duplicates_of(rows, group_size):
+    return [f"x/{row - row % group_size}.png" if row < 30 else "" for row in range(rows)]
+
+
+@pytest.mark.parametrize("by", ["auto", "image", "near_duplicates", "slide"])
+def test_known_near_duplicates_stay_together_whatever_the_grouping(tmp_path, by):
+    manifest = manifest_of(
+        tmp_path, {"x": 60}, slide=slides(60, 2), near_duplicates=near_duplicates_of(60, 3)
+    )
+    manifest = split_manifest(manifest, SplitSettings(by=by, test=0.2))
+    table = manifest.table
+    assert table[:30].groupby("near_duplicates")["split"].nunique().max() == 1
+    assert set(table["split_by"]) == {"slide" if by in ("auto", "slide") else "near_duplicates"}
+    check_leaks(manifest)
+    if by == "image":
+        assert "30 near duplicates in 10 groups were kept together" in describe_split(manifest)
+        assert "were not searched" not in describe_split(manifest)
+    broken = table.assign(split=["train", "test", *table["split"][2:]])
+    with pytest.raises(ManifestError, match="the same group of near duplicates is on two sides"):
+        check_leaks(manifest.with_table(broken), content=False)
+
+
+def test_near_duplicates_are_searched_when_asked_for(tmp_path):
+    manifest = manifest_of(tmp_path, {"x": 10})
+    for row in range(1, 5):
+        turned = Image.open(manifest.path(0)).transpose(Image.Transpose(row))
+        turned.save(manifest.path(row))
+    manifest = split_manifest(manifest, SplitSettings(by="near_duplicates", validation=0.4))
+    assert manifest.table["split"][:5].nunique() == 1
+    assert "5 images in 1 groups" in manifest.notes[0]
+
+
+def test_a_class_that_cannot_be_on_every_side_is_refused_if_so_set(tmp_path):
+    manifest = manifest_of(tmp_path, {"x": 10, "rare_cell": 1})
+    with pytest.raises(ManifestError, match=r"dealt by image: rare cell train 1, validation 0\."):
+        split_manifest(manifest, SplitSettings(require_every_class=True))
+    held = manifest_of(tmp_path / "b", {"x": 9, "y": 2}, slide=[*["a", "b", "c"] * 3, "a", "b"])
+    settings = SplitSettings(by="image", test_slides=("c",), require_every_class=True)
+    assert counts_of(split_manifest(held, settings))["test"] == 3  # held out as it is
 
 
 def test_by_source_keeps_sources_whole(tmp_path):
@@ -233,13 +301,13 @@ def test_a_class_that_is_held_out_whole_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"by": "week"}, "by must be one of auto, given, .* got 'week'"),
+        ({"by": "label"}, "by must be one of auto, given, .* got 'label'"),
         ({"validation": 1.0}, "validation must be from 0 to below 1, got 1.0"),
         ({"test": -0.1}, "test must be"),
         ({"validation": 0.6, "test": 0.4}, "must leave something to train on"),
         ({"test_slides": "s1"}, "test_slides must be a list of names, got 's1'"),
         ({"minimum_groups": 1}, "minimum_groups must be at least 2"),
-        ({"by": "week", "test": 2}, "by must be .*; test must be"),
+        ({"by": "", "test": 2}, "by must be .*; test must be"),
     ],
 )
 def test_bad_settings_are_all_named(fields, message):
