@@ -1,0 +1,65 @@
+"""Images unlike any other: no cells, other stains, other cameras."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipelines.inspection.finding import Finding, strongest_first
+from pipelines.inspection.measurements import Measurements
+from pipelines.inspection.robust import deviations
+from pipelines.inspection.settings import InspectionSettings
+from pipelines.manifest import Manifest
+
+ORDER = 60
+TITLE = "Images unlike any other"
+ABOUT = (
+    "Colours and edges are far from those of the next images (principal components of cheap "
+    "features; the distance's logarithm, in robust standard deviations). Copies of one picture "
+    "count once. Cleaning leaves them out."
+)
+
+_COMPONENTS = 20
+_LEAST = 0.05
+
+
+def find(
+    manifest: Manifest, measurements: Measurements, settings: InspectionSettings
+) -> tuple[Finding, ...]:
+    """One finding a picture; the score is how many deviations it lies beyond the others."""
+    pictures = measurements.pictures
+    rows = measurements.readable
+    firsts = rows[np.unique(pictures[rows], return_index=True)[1]]
+    if len(firsts) < max(settings.few, settings.neighbours + 2):
+        return ()
+    distances = _distances(measurements["features"][firsts].astype(np.float32), settings)
+    far = deviations(np.log(distances + 1e-9), _LEAST)
+    findings = []
+    for place in np.flatnonzero(far >= settings.outlier):
+        same = np.flatnonzero(pictures == pictures[firsts[place]])
+        paths = tuple(manifest.table["path"].iloc[same])
+        words = (
+            f"{distances[place] / np.median(distances):.1f} times as far from the next images as "
+            f"the others ({far[place]:.1f} deviations)."
+        )
+        findings.append(Finding("unlike_others", paths, float(far[place]), words, paths))
+    return strongest_first(findings)
+
+
+def _distances(features: np.ndarray, settings: InspectionSettings) -> np.ndarray:
+    """To the n-th next of a sample of the images, itself left out; float64 ``(images,)``."""
+    from sklearn.decomposition import PCA
+    from sklearn.neighbors import NearestNeighbors
+
+    rng = np.random.default_rng(settings.seed)
+    sample = np.sort(
+        rng.choice(len(features), min(settings.reference, len(features)), replace=False)
+    )
+    components = min(_COMPONENTS, features.shape[1], len(sample) - 1)
+    space = PCA(components, svd_solver="full").fit(features[sample])
+    points = space.transform(features)
+    nearest = NearestNeighbors(n_neighbors=min(settings.neighbours + 1, len(sample))).fit(
+        points[sample]
+    )
+    found = nearest.kneighbors(points)[0]
+    inside = np.isin(np.arange(len(features)), sample)
+    return np.where(inside, found[:, -1], found[:, -2]).astype(np.float64)

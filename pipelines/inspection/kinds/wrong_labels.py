@@ -1,0 +1,95 @@
+"""Labels that are likely wrong."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from pipelines.inspection.confident_learning import find_label_issues
+from pipelines.inspection.finding import Finding, strongest_first
+from pipelines.inspection.measurements import Measurements
+from pipelines.inspection.settings import InspectionSettings
+from pipelines.manifest import Manifest
+
+ORDER = 110
+TITLE = "Likely wrong labels"
+ABOUT = (
+    "Confident learning (Northcutt et al. 2021) on cross-validated scores of a logistic "
+    "regression, which sees colours and edges but not fine chromatin: many of these labels are "
+    "right, and somebody who knows cells must look. Cleaning leaves them out."
+)
+
+_REGULARISATION = 0.02
+_ITERATIONS = 100
+
+
+def find(
+    manifest: Manifest, measurements: Measurements, settings: InspectionSettings
+) -> tuple[Finding, ...]:
+    """One finding an image; the score is the other class' lead over the given label."""
+    rows = measurements.readable
+    names, labels = np.unique(manifest.table["label"].to_numpy()[rows], return_inverse=True)
+    pictures = measurements.pictures[rows]
+    enough = np.array(
+        [
+            len(np.unique(pictures[labels == number])) >= max(settings.folds, settings.few)
+            for number in range(len(names))
+        ]
+    )
+    if not 2 <= enough.sum() <= settings.most_classes:
+        return ()
+    kept = enough[labels]
+    rows, pictures, names = rows[kept], pictures[kept], names[enough]
+    labels = (np.cumsum(enough) - 1)[labels[kept]]
+    scores = held_out_scores(
+        measurements["features"][rows].astype(np.float32), labels, pictures, settings
+    )
+    issues = find_label_issues(labels, scores)
+    findings = []
+    for row, other, margin in zip(issues.rows, issues.suggested, issues.margins):
+        if margin < settings.margin:
+            break
+        path = manifest.table["path"].iloc[rows[row]]
+        words = (
+            f"Labelled {names[labels[row]]!r} ({scores[row, labels[row]]:.0%}); looks like "
+            f"{names[other]!r} ({scores[row, other]:.0%})."
+        )
+        findings.append(Finding("wrong_labels", (path,), float(margin), words, (path,)))
+    return strongest_first(findings)
+
+
+def held_out_scores(
+    features: np.ndarray, labels: np.ndarray, pictures: np.ndarray, settings: InspectionSettings
+) -> np.ndarray:
+    """Class probabilities of every image, by a model that saw neither it nor a copy of it.
+
+    Args:
+        features: Float ``(images, features)``.
+        labels: Int ``(images,)``, 0..classes-1, each on at least `settings.folds` pictures.
+        pictures: Number of the picture that each image shows.
+        settings: ``folds`` and ``seed`` are used.
+
+    Returns:
+        Float64 ``(images, classes)``, rows that sum to 1.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    _, firsts, numbers = np.unique(pictures, return_index=True, return_inverse=True)
+    deal = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
+    scores = np.zeros((len(labels), int(labels.max()) + 1))
+    for _, held_out in deal.split(firsts, labels[firsts]):
+        test = np.isin(numbers, held_out)
+        model = make_pipeline(
+            StandardScaler(), LogisticRegression(C=_REGULARISATION, max_iter=_ITERATIONS)
+        )
+        with warnings.catch_warnings():  # near the optimum is good enough to doubt a label
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(features[~test], labels[~test])
+        seen = model[-1].classes_  # copies under another label can take a class out of a fold
+        scores[np.ix_(test, seen)] = model.predict_proba(features[test])
+    return scores
