@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +30,19 @@ class ImageFiles:
     empty_folders: tuple[str, ...]
 
 
-def find_images(root: Path) -> ImageFiles:
+def find_images(root: Path, outside_links: bool = True) -> ImageFiles:
     """Lists all images below a folder, at any depth, symbolic links to folders included.
 
     Names that begin with a dot and folders that operating systems leave behind are passed over.
 
+    Args:
+        root: The folder.
+        outside_links: Whether links may lead out of `root`. Published data sets have no such
+            links, so their readers refuse them, before they follow them.
+
     Raises:
-        ManifestError: If `root` is no folder, or a name is not valid Unicode.
+        ManifestError: If `root` is no folder, a name is not valid Unicode, or a link leads out of
+            `root` and must not.
     """
     if not root.is_dir():
         kind = "a file" if root.exists() else "missing"
@@ -45,6 +51,9 @@ def find_images(root: Path) -> ImageFiles:
     others: list[str] = []
     empty: list[str] = []
     for folder, folders, files in _walk(root):
+        if not outside_links:
+            links = [n for n in files if os.path.islink(f"{root}/{folder}{n}")]  # noqa: PTH114
+            refuse_outside(root, [f"{folder}{name}" for name in ("", *links)])
         images = [name for name in files if name[name.rfind(".") :].lower() in SUFFIXES]
         rest = set(files) - set(images)
         paths += [f"{folder}{name}" for name in images]
@@ -75,6 +84,56 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
             "" if relative == "." else f"{relative}/",
             folders,
             sorted(name for name in files if name[0] != "."),
+        )
+
+
+def refuse_outside(root: Path, names: Iterable[str]) -> None:
+    """Refuses files and folders that really lie somewhere else than below a folder.
+
+    Args:
+        root: The folder.
+        names: Paths relative to it; links and ``..`` are followed, absolute paths taken as such.
+
+    Raises:
+        ManifestError: Names the first that leads out, and where to.
+    """
+    home = os.path.realpath(root)
+    for name in names:
+        real = os.path.realpath(os.path.join(root, name))  # noqa: PTH118 (100,000 files)
+        if real != home and not real.startswith(home.rstrip(os.sep) + os.sep):
+            raise ManifestError(
+                f"{root / name} leads out of the data set {root}, to {real}; copy the images into "
+                "the folder, or take the link away."
+            )
+
+
+def refuse_case_twins(paths: Iterable[str], where: Path) -> None:
+    """Refuses files or folders whose names differ by capitals only.
+
+    They are two on one system and one on another, so labels and splits would depend on where
+    the data set is copied to.
+
+    Args:
+        paths: Paths below `where`, posix style.
+        where: The folder, for the message.
+
+    Raises:
+        ManifestError: Names the first twins.
+    """
+    known: dict[str, str] = {}
+    twins: dict[tuple[str, str], None] = {}
+    for path in paths:
+        parts = path.split("/")
+        for end in range(1, len(parts) + 1):
+            name = "/".join(parts[:end])
+            first = known.setdefault(name.casefold(), name)
+            if first != name:
+                twins[first, name] = None
+    if twins:
+        told = ", ".join(f"{first!r} and {second!r}" for first, second in list(twins)[:3])
+        rest = f" and {len(twins) - 3} more" if len(twins) > 3 else ""
+        raise ManifestError(
+            f"Names below {where} differ by capitals only: {told}{rest}; rename or merge them."
         )
 
 

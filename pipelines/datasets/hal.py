@@ -9,13 +9,13 @@ Supervised Contrastive Learning" (Lund, 2022), its chapter on data.
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipelines.errors import ManifestError, name_some
+from pipelines.expert_votes import ExpertRule, describe_not_counted, tally_votes
 from pipelines.image_files import find_images
 from pipelines.labels import HAL_CLASSES
 from pipelines.manifest import Manifest, make_manifest
@@ -27,7 +27,7 @@ DATABASES = ("hairy_db", "WBCTrain", "WBCTest", "lookalikes")
 SUBSETS = ("A", "B", "C", "D")
 """A: hairy cells of hairy_db. B: WBCTrain and WBCTest. C: the rest of hairy_db. D: lookalikes."""
 
-EXPERTS_NEEDED = {"hairy_db": 1, "WBCTrain": 1, "WBCTest": 2, "lookalikes": 1}
+RULES = {name: ExpertRule(2 if name == "WBCTest" else 1) for name in DATABASES}
 """How many experts must have labelled an image of a database, all alike, for it to count."""
 
 
@@ -193,19 +193,17 @@ def _add_experts(table: pd.DataFrame, folder: Path, database: str) -> list[str]:
     votes = votes[named].merge(table[["path", "label"]], on="path", suffixes=("", "_folder"))
     votes["label"] = votes["label"].str.strip().str.lower().str.replace("[ -]", "_", regex=True)
     votes["agrees"] = votes["label"] == votes["label_folder"]
-    found = votes.groupby("path").agg(
-        experts=("expert", "nunique"), votes=("label", "nunique"), agreement=("agrees", "mean")
-    )
-    for name in ("experts", "votes"):
-        table[name] = table["path"].map(found[name]).fillna(0).astype("int64")
-    table["agreement"] = table["path"].map(found["agreement"])
+    tally = tally_votes(votes)
+    for name, column in (("experts", "experts"), ("votes", "labels")):
+        table[name] = table["path"].map(tally[column]).fillna(0).astype("int64")
+    table["agreement"] = table["path"].map(votes.groupby("path")["agrees"].mean())
     absent = int((~named).sum())
     return [f"{file.name} of {database} has {absent} line(s) on files not here."] if absent else []
 
 
 def _apply_rule(table: pd.DataFrame, database: str) -> tuple[np.ndarray, list[str]]:
     """Which images count, and a sentence on those that do not."""
-    needed = EXPERTS_NEEDED[database]
+    needed = RULES[database].experts
     untold = table["votes"].eq(1) & table["agreement"].isna()  # no experts.csv
     reasons = np.select(
         [
@@ -217,10 +215,4 @@ def _apply_rule(table: pd.DataFrame, database: str) -> tuple[np.ndarray, list[st
         ["", f"fewer than {needed} expert(s)", "experts disagree", "experts against folder"],
         "",
     )
-    counts = Counter(reason for reason in reasons if reason)
-    if not counts:
-        return reasons == "", []
-    told = ", ".join(f"{number} {reason}" for reason, number in sorted(counts.items()))
-    return reasons == "", [
-        f"{sum(counts.values())} of {len(table)} images of {database} do not count: {told}."
-    ]
+    return reasons == "", describe_not_counted(reasons, database)

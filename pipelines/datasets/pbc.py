@@ -11,12 +11,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from pipelines.class_mapping import map_manifest
+from pipelines.class_names import ancestors, preferred_name
+from pipelines.class_table import PBC_PREFIXES
 from pipelines.datasets import csv_table
-from pipelines.errors import ManifestError, name_some
+from pipelines.errors import ManifestError, name_rows, name_some
 from pipelines.image_files import find_images
-from pipelines.labels import PBC_CLASSES
+from pipelines.labels import HAL_CLASSES, PBC_CLASSES
 from pipelines.manifest import Manifest, check_manifest, make_manifest
 from pipelines.tables import read_text_table
 
@@ -37,23 +41,34 @@ def recognise(path: Path) -> str | None:
     return None
 
 
-def read(path: Path, *, subset: str | None = None) -> Manifest:
+def read(path: Path, *, subset: str | None = None, fine: bool = False) -> Manifest:
     """Reads PBC.
 
     Args:
         path: The folder of the published data, or one with a ``manifest.csv`` besides.
         subset: One of `SUBSETS`; needs the table, whose column ``smallest_subset`` says which
             is the smallest that an image belongs to. None takes all images.
+        fine: Whether the labels are the finer classes of the prefixes, as far as they are among
+            the 20 of study hairy (`pipelines.labels.HAL_CLASSES`), instead of the 8 folders.
+            Images whose prefix tells no such class (platelets; neutrophils and immature
+            granulocytes that were not told apart) are left out and counted in the notes.
 
     Returns:
         The manifest, with the further column ``prefix``: the finer label that a file's name
         begins with (SNE segmented and BNE band neutrophil; MMY metamyelocyte, MY myelocyte, PMY
-        promyelocyte; NEUTROPHIL and IG where it was not told). The table's split is kept.
+        promyelocyte; NEUTROPHIL and IG where it was not told). The table's split is kept. With
+        `fine`, the further column ``label_given`` is the folder.
 
     Raises:
-        ManifestError: If there is no such subset or nothing that tells it, or as
+        ManifestError: If there is no such subset or nothing that tells it, or with `fine` a
+            prefix is unknown or contradicts its folder, or as
             `pipelines.manifest.check_manifest`.
     """
+    manifest = _read(path, subset)
+    return _with_fine_labels(manifest) if fine else manifest
+
+
+def _read(path: Path, subset: str | None) -> Manifest:
     if subset is not None and subset not in SUBSETS:
         raise ManifestError(f"PBC has the subsets {', '.join(SUBSETS)}, got {subset!r}.")
     if _has_table(path):
@@ -124,6 +139,34 @@ def _read_folders(path: Path) -> Manifest:
     manifest = make_manifest(table, path, PBC_CLASSES)
     check_manifest(manifest, files=False)
     return manifest
+
+
+def _with_fine_labels(manifest: Manifest) -> Manifest:
+    folders = manifest.table["label"]
+    prefixes = manifest.table["prefix"].str.strip().str.upper()
+    unknown = np.flatnonzero(~prefixes.isin(list(PBC_PREFIXES)))
+    if len(unknown):
+        raise ManifestError(
+            f"The file names of PBC begin with {', '.join(PBC_PREFIXES)}, these do not: "
+            f"{name_rows(manifest.table, unknown)}. Without the option fine they can be read."
+        )
+    labels = prefixes.map(PBC_PREFIXES)
+    pairs = dict.fromkeys(zip(folders, labels))
+    wrong = {
+        (folder, name)
+        for folder, name in pairs
+        if preferred_name(folder) not in (name, *ancestors(name))
+    }
+    rows = [row for row, pair in enumerate(zip(folders, labels)) if pair in wrong]
+    if rows:
+        raise ManifestError(
+            f"The names of {len(rows)} file(s) contradict their folder: "
+            f"{name_rows(manifest.table, rows)}. Put them where they belong, or leave the option "
+            "fine out."
+        )
+    table = manifest.table.assign(label=labels, label_given=folders)
+    finer = make_manifest(table, manifest.root).with_notes(*manifest.notes)
+    return map_manifest(finer, HAL_CLASSES, "pbc")
 
 
 def _prefix(name: str) -> str:

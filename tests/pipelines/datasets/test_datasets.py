@@ -38,7 +38,9 @@ def test_can_be_asked_for_by_name(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", BUILDERS)
 def test_does_not_recognise_an_empty_folder_and_says_so_when_asked_for(tmp_path, kind):
-    with pytest.raises(ManifestError, match=r"folder is empty.*Looked for: pbc .*; hal .*folders"):
+    with pytest.raises(
+        ManifestError, match=r"folder is empty.*Looked for: wbcatt .*; pbc .*; hal .*folders"
+    ):
         recognise(tmp_path)
     with pytest.raises(ManifestError):
         open_dataset(tmp_path, kind)
@@ -53,7 +55,9 @@ def test_unknown_options_are_named(tmp_path, kind):
 
 def test_options_are_those_of_the_reader():
     assert options("hal") == ("lookalikes", "subsets")
-    with pytest.raises(ManifestError, match="no kind of data set 'zip'; there are pbc, hal"):
+    with pytest.raises(
+        ManifestError, match="no kind of data set 'zip'; there are wbcatt, pbc, hal"
+    ):
         options("zip")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.datasets import open_dataset, recognise
 from pipelines.errors import ManifestError
-from pipelines.labels import PBC_CLASSES
+from pipelines.labels import HAL_CLASSES, PBC_CLASSES
 from pipelines.quarantine import find_unreadable
 from pipelines.split import describe_split, split_manifest
 from tests.pipelines.datasets.trees import PREFIXES, SUBSETS, write_pbc
@@ -86,6 +86,67 @@ def test_a_label_that_is_none_of_the_eight(tmp_path):
     for subset in (None, "tiny"):
         with pytest.raises(ManifestError, match="labels 'blast' are not among basophil"):
             open_dataset(tmp_path, subset=subset)
+
+
+FINE = (*PREFIXES, "BNE", "NEUTROPHIL", "MY", "PMY", "IG")
+FOLDER_OF = dict(zip(PREFIXES, PBC_CLASSES)) | dict.fromkeys(("BNE", "NEUTROPHIL"), "neutrophil")
+
+
+def write_fine(root):
+    write_images(root, [f"{FOLDER_OF.get(prefix, 'ig')}/{prefix}_1.jpg" for prefix in FINE])
+
+
+def test_prefixes_become_finer_classes(tmp_path):
+    write_fine(tmp_path)
+    manifest = open_dataset(tmp_path, fine=True)
+    assert dict(zip(manifest.table["prefix"], manifest.table["label"])) == {
+        "SNE": "segmented_neutrophil",
+        "BNE": "band_neutrophil",
+        "MMY": "metamyelocyte",
+        "MY": "myelocyte",
+        "PMY": "promyelocyte",
+        "BA": "basophil",
+        "EO": "eosinophil",
+        "ERB": "erythroblast",
+        "LY": "lymphocyte",
+        "MO": "monocyte",
+    }
+    assert manifest.classes == tuple(n for n in HAL_CLASSES if n in set(manifest.table["label"]))
+    assert set(manifest.table["label_given"]) == set(PBC_CLASSES) - {"platelet"}
+    notes = " ".join(manifest.notes)
+    for name in ("'neutrophil'", "'immature_granulocyte'", "'platelet'"):
+        assert f"1 image(s) left out: {name} is coarser" in notes
+
+
+def test_the_table_may_give_finer_classes_too(tmp_path):
+    write_pbc(tmp_path)
+    manifest = open_dataset(tmp_path, fine=True, subset="tiny")
+    assert len(manifest) == 14
+    assert {"metamyelocyte", "segmented_neutrophil"} <= set(manifest.classes)
+    assert set(manifest.table["split"]) == {"train", "validation"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("ig/XYZ_2.jpg", r"begin with BA, EO.*, these do not: row \d+ .'ig/XYZ_2.jpg'"),
+        ("lymphocyte/SNE_2.jpg", r"1 file.s. contradict their folder: .*'lymphocyte/SNE_2.jpg'"),
+    ],
+)
+def test_prefixes_that_cannot_be_believed(tmp_path, extra, message):
+    write_fine(tmp_path)
+    write_images(tmp_path, [extra])
+    assert len(open_dataset(tmp_path)) == len(FINE) + 1
+    with pytest.raises(ManifestError, match=message):
+        open_dataset(tmp_path, fine=True)
+
+
+def test_the_real_prefixes(real_data):
+    manifest = open_dataset(real_data / "pbc", fine=True)
+    counts = manifest.table["label"].value_counts()
+    assert counts["segmented_neutrophil"] == 588
+    assert counts["promyelocyte"] == 217
+    assert len(manifest) == 5950 - 13 - 57 - 817
 
 
 def test_the_real_images(real_data):

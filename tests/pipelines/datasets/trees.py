@@ -63,9 +63,66 @@ def write_hal(root: Path) -> int:
     return 4 + 2 + 1
 
 
+def write_experts_data(root: Path) -> int:
+    """Train and test with one image each that does not count; returns how many count."""
+    names = ["train/s1/a.png", "train/s1/b.png", "train/s1/c.png", "test/s2/d.png", "test/s2/e.png"]
+    write_images(root, names)
+    votes = [f"{name},E1,blast" for name in names]
+    votes += ["train/s1/b.png,E2,monocyte", "test/s2/d.png,E2,blast", "train/s1/c.png,E2,blast"]
+    write_experts(root, votes)
+    return 4
+
+
+def write_bone_marrow(root: Path, inside: str = "") -> int:
+    names = ["ABE/ABE_00001.jpg", "HAC/HAC_00001.jpg", "HAC/HAC_00002.jpg"]
+    names += ["BLA/0001-1000/BLA_00001.jpg", "BLA/1001-2000/BLA_01001.jpg"]
+    write_images(root / inside, names)
+    return len(names)
+
+
+def write_raabin(root: Path) -> int:
+    classes = ("Basophil", "Eosinophil", "Lymphocyte", "Monocyte", "Neutrophil")
+    names = [f"{part}/{name}/1.jpg" for part in ("Train", "TestA") for name in classes]
+    names += ["TestB/Lymphocyte/1.jpg", "TestB/Neutrophil/1.jpg"]
+    write_images(root, names)
+    return len(names)
+
+
+WBCATT_HEADER = (
+    "img_name,label,cell_size,cell_shape,nucleus_shape,nuclear_cytoplasmic_ratio,"
+    "chromatin_density,cytoplasm_vacuole,cytoplasm_texture,cytoplasm_colour,granule_type,"
+    "granule_colour,granularity,path"
+)
+
+
+def wbcatt_line(label: str, name: str) -> str:
+    place = f"PBC_dataset_normal_DIB/{label.lower()}/{name}"
+    return (
+        f"{name},{label},small,round,unsegmented-band,low,densely,no,clear,light blue,small,pink,"
+        f"yes,{place}"
+    )
+
+
+def write_wbcatt(root: Path, tables: str = "") -> int:
+    cells = {
+        "train": [("Neutrophil", "BNE_1.jpg"), ("Basophil", "BA_1.jpg")],
+        "val": [("Neutrophil", "SNE_2.jpg"), ("Basophil", "BA_2.jpg")],
+        "test": [("Neutrophil", "SNE_3.jpg"), ("Basophil", "BA_3.jpg")],
+    }
+    for side, listed in cells.items():
+        lines = [wbcatt_line(label, name) for label, name in listed]
+        write_images(root, [line.rsplit(",", 1)[-1] for line in lines])
+        write_table(root / tables / f"pbc_attr_v1_{side}.csv", WBCATT_HEADER, *lines)
+    return 6
+
+
 BUILDERS: dict[str, Callable[[Path], int]] = {
     "folders": write_folders,
     "csv_table": write_csv_table,
     "pbc": write_pbc,
     "hal": write_hal,
+    "experts": write_experts_data,
+    "bone_marrow": write_bone_marrow,
+    "raabin": write_raabin,
+    "wbcatt": write_wbcatt,
 }
