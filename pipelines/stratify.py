@@ -12,6 +12,10 @@ _MAX_SEARCHED = 1000
 """Beyond so many groups of several images one attempt is even enough, and quick."""
 
 
+_MAX_SWAPPED, _SWAP_ROUNDS = 300, 10
+"""Beyond so many there is hardly anything to gain by exchanging two."""
+
+
 def draw_order(names: Sequence[str], seed: int) -> np.ndarray:
     """A random number per name that depends on the name and the seed, not on the order.
 
@@ -34,8 +38,8 @@ def deal_groups(
     that class. Two things are added. When no more groups of a class are left than sides without
     it, these get one each, the first side first: rare classes reach every side where they can.
     And groups of several images are dealt several times in other orders, improved by moving
-    single groups, and the best result is taken. Images that are groups of their own fill the
-    shares exactly.
+    single groups; the best result is taken and improved by exchanging two groups. Images that
+    are groups of their own fill the shares exactly.
 
     Args:
         labels: Class number per image, from 0, int ``(n,)``.
@@ -63,9 +67,11 @@ def deal_groups(
         sides = _deal(counts, queue, shares)
         if search:
             _improve(sides, counts, several, shares)
-        score = _score(_sums(sides, counts, len(shares)), counts, shares)
+        score = float(_score(_sums(sides, counts, len(shares)), counts, shares))
         if score < best_score:
             best, best_score = sides, score
+    if search and len(several) <= _MAX_SWAPPED:
+        _swap(best, counts, several, shares)
     return best[member]
 
 
@@ -156,40 +162,67 @@ def _sums(sides: np.ndarray, counts: np.ndarray, number: int) -> np.ndarray:
     return sums
 
 
-def _score(sums: np.ndarray, counts: np.ndarray, fractions: np.ndarray) -> float:
-    """Lower is better: classes missing on a side, above all the first; then the shares."""
-    totals = sums.sum(0)
+def _score(sums: np.ndarray, counts: np.ndarray, fractions: np.ndarray) -> np.ndarray:
+    """Lower is better: classes missing on a side, above all the first; then the shares.
+
+    `sums` is ``(..., sides, classes)``; there is one score for each of the leading dimensions.
+    """
+    totals = counts.sum(0)
     share = fractions[:, None]
     present = totals > 0
-    possible = np.minimum((counts > 0).sum(0), len(sums))
-    missing = np.clip(possible - (sums > 0).sum(0), 0, None).sum()
-    first = ((sums[0] == 0) & present).sum()
-    empty = (sums.sum(1) == 0).sum()
-    by_class = np.abs(sums - share * totals)[:, present] / totals[present]
-    by_side = np.abs(sums.sum(1) - share[:, 0] * totals.sum()) / totals.sum()
-    return float(1e6 * empty + 1e4 * first + 1e2 * missing + by_class.mean() + by_side.mean())
+    possible = np.minimum((counts > 0).sum(0), sums.shape[-2])
+    missing = np.clip(possible - (sums > 0).sum(-2), 0, None).sum(-1)
+    first = ((sums[..., 0, :] == 0) & present).sum(-1)
+    by_side = sums.sum(-1)
+    empty = (by_side == 0).sum(-1)
+    off_class = (np.abs(sums - share * totals)[..., present] / totals[present]).mean((-2, -1))
+    off_side = np.abs(by_side - fractions * totals.sum()).mean(-1) / totals.sum()
+    return 1e6 * empty + 1e4 * first + 1e2 * missing + off_class + off_side
 
 
 def _improve(
     sides: np.ndarray, counts: np.ndarray, several: np.ndarray, fractions: np.ndarray
 ) -> None:
     """Moves single groups as long as that makes the score better, at most three rounds."""
-    sums = _sums(sides, counts, len(fractions))
-    score = _score(sums, counts, fractions)
+    number = len(fractions)
+    sums = _sums(sides, counts, number)
+    score = float(_score(sums, counts, fractions))
     for _ in range(3):
         before = score
         for group in several:
-            for side in range(len(fractions)):
-                home = sides[group]
-                if side == home:
-                    continue
-                sums[home] -= counts[group]
-                sums[side] += counts[group]
-                moved = _score(sums, counts, fractions)
+            sums[sides[group]] -= counts[group]
+            there = np.repeat(sums[None], number, axis=0)
+            there[np.arange(number), np.arange(number)] += counts[group]
+            for side, moved in enumerate(_score(there, counts, fractions)):
                 if moved < score - 1e-12:
-                    score, sides[group] = moved, side
-                else:
-                    sums[home] += counts[group]
-                    sums[side] -= counts[group]
+                    score, sides[group] = float(moved), side
+            sums[sides[group]] += counts[group]
+        if score == before:
+            return
+
+
+def _swap(
+    sides: np.ndarray, counts: np.ndarray, several: np.ndarray, fractions: np.ndarray
+) -> None:
+    """Exchanges two groups of different sides as long as that makes the score better."""
+    sums = _sums(sides, counts, len(fractions))
+    score = float(_score(sums, counts, fractions))
+    for _ in range(_SWAP_ROUNDS):
+        before = score
+        for group in several:
+            others = several[sides[several] != sides[group]]
+            if not len(others):
+                continue
+            each = np.arange(len(others))
+            gain = counts[others] - counts[group]
+            there = np.repeat(sums[None], len(others), axis=0)
+            there[each, sides[group]] += gain
+            there[each, sides[others]] -= gain
+            scores = _score(there, counts, fractions)
+            best = int(scores.argmin())
+            if scores[best] < score - 1e-12:
+                score, sums = float(scores[best]), there[best]
+                other = others[best]
+                sides[group], sides[other] = sides[other], sides[group]
         if score == before:
             return
