@@ -14,7 +14,11 @@ from tflite.runtime.errors import LabError
 COMMANDS = (
     "train", "evaluate", "compare", "predict", "export", "recipes", "data", "smear", "augment",
     "bench", "neighbours", "compare_study", "sanity", "audit", "onnx", "bench_device", "compress",
+    "inspect", "clean",
 )  # fmt: skip
+OF_DATA = ("inspect", "clean")
+"""Commands that can be written behind ``data`` too; a folder of such a name is ``./inspect``."""
+
 INTERRUPTED = 130
 
 
@@ -35,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
         importlib.import_module(f"lab_models.cli.{name}").add_parser(subparsers)
-    parsed = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["data"] and words[1:2] and words[1] in OF_DATA:
+        words = words[1:]
+    parsed = parser.parse_args(words)
     # TensorFlow's start-up notes would bury our own lines; a user's own setting stays.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:

@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lab_models.cli.dataset_options import read_options
 from tflite.runtime.errors import LabError
-
-_WORDS = {"true": True, "false": False, "none": None}
 
 
 def add_parser(subparsers: Any) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser("data", help="say what a data set holds, and check it")
+    parser = subparsers.add_parser(
+        "data",
+        help="say what a data set holds, and check it",
+        epilog="See also `lab-models data inspect` and `lab-models data clean`.",
+    )
     parser.set_defaults(run=run)
     parser.add_argument("path", type=Path, metavar="PATH", help="a folder or a CSV file")
     parser.add_argument("--kind", help="read it as this kind (default: recognised)")
@@ -90,16 +93,8 @@ def _split(manifest: Any, arguments: argparse.Namespace) -> Any:
 
 
 def _options(words: list[str], classes: str | None) -> dict[str, Any]:
-    options: dict[str, Any] = {} if classes is None else {"classes": classes}
-    for word in words:
-        name, separator, value = word.partition("=")
-        if not separator or not name:
-            raise LabError(f"--option takes NAME=VALUE, such as subset=tiny, got {word!r}.")
-        try:
-            options[name] = int(value)
-        except ValueError:
-            options[name] = _WORDS.get(value.lower(), value)
-    return options
+    given = {} if classes is None else {"classes": classes}
+    return {**given, **read_options(words, "--option", "subset=tiny")}
 
 
 def _show_progress(done: int, total: int) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 from pipelines.errors import name_some
 from pipelines.inspection.finding import Finding
 from pipelines.inspection.measurements import Measurements
+from pipelines.inspection.spelling import plain_label
 from pipelines.manifest import Manifest
 
 
@@ -42,7 +43,7 @@ def alike_finding(
     paths = table["path"].tolist()
     order = sorted(range(len(rows)), key=lambda place: (-pixels[place], paths[place]))
     paths = [paths[place] for place in order]
-    labels = sorted(set(table["label"]))
+    labels = sorted({plain_label(label): label for label in table["label"]}.values())
     words = f"{len(rows):,} {what}"
     if len(labels) > 1:
         words += f" with different labels: {name_some(labels)}. All would be left out"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -24,6 +25,11 @@ class Finding:
     words: str
     leave_out: tuple[str, ...] = ()
     label: str = ""
+
+
+def count_images(findings: Iterable[Finding]) -> int:
+    """How many images the findings are about, each counted once."""
+    return len({path for finding in findings for path in finding.paths})
 
 
 def strongest_first(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipelines.errors import ManifestError
 from pipelines.near_duplicates import NearDuplicateSettings
@@ -124,3 +125,35 @@ class InspectionSettings:
             yield f"size_ratio must be above 1, got {self.size_ratio!r}"
         if not 0 <= self.margin <= 1:
             yield f"margin must be 0..1, got {self.margin!r}"
+
+
+def change_settings(changes: Mapping[str, object]) -> InspectionSettings:
+    """The default settings with some numbers changed.
+
+    Args:
+        changes: Name of a field of `InspectionSettings` or `MeasurementSettings` to its number.
+
+    Raises:
+        ManifestError: If a name is unknown, a value is no number (no whole number where one is
+            needed), or a number is out of range.
+    """
+    own, measured = InspectionSettings(), MeasurementSettings()
+    numbers: dict[type, dict[str, Any]] = {InspectionSettings: {}, MeasurementSettings: {}}
+    for name, value in changes.items():
+        at = own if hasattr(own, name) else measured
+        default = getattr(at, name, None)
+        if not isinstance(default, (int, float)):
+            raise ManifestError(
+                f"There is no setting {name!r}; there are {', '.join(_numeric(own, measured))}."
+            )
+        if isinstance(value, bool) or not isinstance(value, (int, type(default))):
+            kind = "a whole number" if isinstance(default, int) else "a number"
+            raise ManifestError(f"The setting {name} takes {kind}, got {value!r}.")
+        numbers[type(at)][name] = value
+    measurements = MeasurementSettings(**numbers[MeasurementSettings])
+    return InspectionSettings(measurements=measurements, **numbers[InspectionSettings])
+
+
+def _numeric(*settings: object) -> Iterator[str]:
+    for one in settings:
+        yield from (name for name, value in vars(one).items() if isinstance(value, (int, float)))

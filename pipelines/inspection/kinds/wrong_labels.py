@@ -10,6 +10,7 @@ from pipelines.inspection.confident_learning import find_label_issues
 from pipelines.inspection.finding import Finding, strongest_first
 from pipelines.inspection.measurements import Measurements
 from pipelines.inspection.settings import InspectionSettings
+from pipelines.inspection.spelling import common_spellings
 from pipelines.manifest import Manifest
 
 ORDER = 110
@@ -29,7 +30,8 @@ def find(
 ) -> tuple[Finding, ...]:
     """One finding an image; the score is the other class' lead over the given label."""
     rows = measurements.readable
-    names, labels = np.unique(manifest.table["label"].to_numpy()[rows], return_inverse=True)
+    spelled = manifest.table["label"].map(common_spellings(manifest.table["label"]))
+    names, labels = np.unique(spelled.to_numpy(str)[rows], return_inverse=True)
     pictures = measurements.pictures[rows]
     enough = np.array(
         [
@@ -40,7 +42,7 @@ def find(
     if not 2 <= enough.sum() <= settings.most_classes:
         return ()
     kept = enough[labels]
-    rows, pictures, names = rows[kept], pictures[kept], names[enough]
+    rows, pictures, names = rows[kept], pictures[kept], names[enough].tolist()
     labels = (np.cumsum(enough) - 1)[labels[kept]]
     scores = held_out_scores(
         measurements["features"][rows].astype(np.float32), labels, pictures, settings

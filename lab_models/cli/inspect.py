@@ -1,0 +1,88 @@
+"""``lab-models inspect``: what in a data set somebody should look at before training."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from lab_models.cli.dataset_options import read_options
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "inspect", help="find duplicates, blur, wrong labels and more in a data set"
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("path", type=Path, metavar="PATH", help="a folder or a CSV file")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER",
+        help="write page, manifest, quarantine list, findings and summary there",
+    )  # fmt: skip
+    parser.add_argument("--kind", help="read it as this kind (default: recognised)")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE",
+        help="an option of the kind; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--classes", help="map the classes, as in `lab-models data`")
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER",
+        help="keep measurements there, so that an interrupted run goes on and the next is quick "
+        "(default: FOLDER.measurements beside --out)",
+    )  # fmt: skip
+    parser.add_argument("--no-cache", action="store_true", help="keep no measurements")
+    parser.add_argument(
+        "--setting", action="append", default=[], metavar="NAME=NUMBER",
+        help="change when something counts, such as blurred=5 or repeats=20; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: processors)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command.
+
+    Returns:
+        0, or 1 if there are unreadable files.
+    """
+    from pipelines.datasets import open_dataset
+    from pipelines.inspection.inspector import inspect_dataset
+    from pipelines.inspection.overview import describe_inspection
+    from pipelines.inspection.settings import change_settings
+    from pipelines.inspection.write import PAGE, check_folder, unreadable_files, write_inspection
+    from pipelines.overview import describe_dataset
+
+    settings = change_settings(read_options(arguments.setting, "--setting", "blurred=5"))
+    chosen = read_options(arguments.option, "--option", "subset=tiny")
+    if arguments.classes:
+        chosen["classes"] = arguments.classes
+    manifest = open_dataset(arguments.path, arguments.kind, **chosen)
+    check_folder(arguments.out.resolve())
+    cache = None
+    if not arguments.no_cache:
+        beside = arguments.out.with_name(f"{arguments.out.name}.measurements")
+        cache = arguments.cache or beside
+    inspection = inspect_dataset(
+        manifest, settings, cache, arguments.workers, _show_progress, _show_step
+    )
+    write_inspection(inspection, arguments.out)
+    unreadable = unreadable_files(inspection)
+    print(describe_dataset(manifest, unreadable), describe_inspection(inspection), sep="\n\n")
+    seconds = sum(inspection.seconds.values())
+    print(f"\n{len(manifest):,} images in {seconds:.0f} s. Page: {arguments.out / PAGE}")
+    if cache is not None:
+        print(f"Measurements are kept in {cache}; they can be deleted.")
+    return int(bool(inspection.measurements.reasons))
+
+
+def _show_progress(done: int, total: int) -> None:
+    """One line on the terminal that is written over; nothing into files and pipes."""
+    if sys.stderr.isatty():
+        end = "\r" if done < total else "\r\033[K"
+        print(f"measured {done:,} of {total:,} images", end=end, file=sys.stderr, flush=True)
+
+
+def _show_step(title: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[Klooking for: {title}", end="\r\033[K", file=sys.stderr, flush=True)
