@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NOT_DEALT = ("", "given", "held_out")
 _SINGLY = ("image", NEAR_DUPLICATES)
 
-FOLD, SUBSET, FRACTION = "test_fold", "smallest_subset", "training_fraction"
+FOLD, SUBSET, FRACTION = "test_fold", "nested_subset", "training_fraction"
 """Columns by which a manifest tells that it is one of several folds, subsets or fractions."""
 
 
@@ -150,11 +150,13 @@ def _parts(table: pd.DataFrame) -> Iterator[str]:
                 "once, by a model that was not trained on it. The folds share most of their "
                 "training images, so their results vary less than those of new data would."
             )
+    for name in sorted(set(table.get(SUBSET, ())) - {""}):
+        yield f"These are the images of the nested subset {name}; larger subsets hold it whole."
     for name in sorted(set(table.get(FRACTION, ())) - {""}):
         yield (
-            f"Of the training side {100 * float(name):g} % of the images were kept, stratified by "
-            "class; they come from as many slides and patients as chance left, and the smaller "
-            "fractions of the same seed are among them."
+            f"Of the training side {name} of the images (1 is all) were kept, stratified by class "
+            "and not by slide or patient: there are fewer images, but hardly fewer slides. The "
+            "smaller fractions of the same seed lie within it."
         )
 
 
