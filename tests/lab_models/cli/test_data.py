@@ -144,3 +144,23 @@ def test_one_image_a_class_is_told_when_split(tmp_path, capsys):
     manifest_of(tmp_path, {"x": 1, "y": 1})
     assert main(["data", str(tmp_path), "--split", "auto"]) == 2
     assert "leaves validation without an image" in capsys.readouterr().err
+
+
+def test_classes_are_mapped_and_what_is_lost_is_named(tmp_path, capsys):
+    manifest_of(tmp_path, {"Lymphocytes": 2, "HAC": 1, "neutrophil": 3})
+    file = tmp_path / "manifest.csv"
+    assert run(tmp_path, "--classes", "hal", "--write", file) == 0
+    said = capsys.readouterr().out
+    assert "3 images of 2 classes" in said
+    assert "3 image(s) left out: 'neutrophil' is coarser" in said
+    assert set(read_manifest(file).table["label"]) == {"lymphocyte", "hairy_cell"}
+    with pytest.raises(ManifestError, match="no set of classes 'mars'; there are hal20"):
+        run(tmp_path, "--kind", "folders", "--classes", "mars")
+
+
+def test_options_may_be_decimal_numbers(tmp_path, capsys):
+    write_image(tmp_path / "a.png")
+    votes = ("a.png,E1,x", "a.png,E2,x", "a.png,E3,y")
+    write_table(tmp_path / "experts.csv", "path,expert,label", *votes)
+    assert run(tmp_path, "--option", "agreement=0.6", "--option", "experts=3") == 0
+    assert "1 images of 1 classes" in capsys.readouterr().out
