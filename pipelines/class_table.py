@@ -67,7 +67,8 @@ TABLE = (
     ClassName(
         "reactive_lymphocyte",
         "lymphocyte",
-        ("atypical_lymphocyte", "activated_lymphocyte", "variant_lymphocyte"),
+        # "Atypical" is used for reactive and for malignant cells alike, so it stands nowhere.
+        ("activated_lymphocyte", "variant_lymphocyte"),
     ),
     ClassName("abnormal_lymphocyte", "lymphocyte", ("neoplastic_lymphocyte",)),
     ClassName("hairy_cell", "abnormal_lymphocyte", ("hairy_lymphocyte",)),

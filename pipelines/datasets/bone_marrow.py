@@ -4,8 +4,8 @@ On disk, ``BM_cytomorphology_data/<code>/<code>_00001.jpg`` for small classes an
 ``BM_cytomorphology_data/<code>/0001-1000/<code>_00001.jpg`` for large ones. Source: C. Matek, S.
 Krappe, C. Münzenmayer, T. Haferlach, C. Marr, "An expert-annotated dataset of bone marrow
 cytology in hematologic malignancies", The Cancer Imaging Archive, 2021, and the paper that goes
-with it, Blood 138:1917, 2021. 171,373 images of 250x250 pixels; neither slides nor the 961
-patients are named.
+with it, Blood 138:1917, 2021. 171,373 images of 250x250 pixels; neither slides nor patients
+are named.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Raabin-WBC (Kouzehkanan et al. 2022): the folders Train, TestA and TestB of cropped cells.
 
 On disk, ``Train/<class>/<image>.jpg`` and alike for ``TestA`` and ``TestB``; classes Basophil,
-Eosinophil, Lymphocyte, Monocyte, Neutrophil, of which TestB does not hold all. Source: Z. M.
-Kouzehkanan and others, "A large dataset of white blood cells containing cell locations and types,
+Eosinophil, Lymphocyte, Monocyte, Neutrophil; a part may lack some. Source: Z. M. Kouzehkanan and
+others, "A large dataset of white blood cells containing cell locations and types,
 along with segmented nuclei and cytoplasm", Scientific Reports 12:1123, 2022. Smears were taken
 with two microscopes and two cameras: Train and TestA with one pair, TestB with the other.
 """

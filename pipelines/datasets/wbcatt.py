@@ -3,7 +3,7 @@
 On disk, ``pbc_attr_v1_train.csv``, ``pbc_attr_v1_val.csv`` and ``pbc_attr_v1_test.csv`` with the
 columns ``img_name``, ``label``, the attributes, and ``path`` relative to the folder that holds
 ``PBC_dataset_normal_DIB``. Source: S. Tsutsui, W. Pang, B. Wen, "WBCAtt: A White Blood Cell
-Dataset Annotated with Detailed Morphological Attributes", NeurIPS 2023. 10,298 images of 5
+Dataset Annotated with Detailed Morphological Attributes", NeurIPS 2023. About 10,300 images of 5
 classes; neither slides nor patients are named.
 """
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -148,3 +149,17 @@ def test_a_table_with_faults_is_refused(table, words, message):
 def test_all_faults_are_told_at_once():
     with pytest.raises(ManifestError, match=r"(?s)missing.*twice"):
         check_table([ClassName("a", "b")], {"x": {"w": "a", "W": "a"}})
+
+
+def test_the_page_shows_the_whole_table():
+    page = (Path(__file__).parents[2] / "docs" / "class_names.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in page.splitlines() if re.match(r"\| (· )*`", line)}
+    assert list(rows) == list(names())
+    for entry in TABLE:
+        row = rows[entry.name]
+        assert row.count("·") == len(ancestors(entry.name))
+        words = [word.replace("_", " ") for word in entry.synonyms]
+        for own in (PBC_PREFIXES, BONE_MARROW_CODES):
+            words += [word for word, name in own.items() if name == entry.name]
+        for word in words:
+            assert re.search(rf"[ |,]{re.escape(word)}[ |,]", row.split("`")[2])
