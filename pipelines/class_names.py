@@ -31,16 +31,24 @@ def preferred_name(word: str, dataset: str | None = None) -> str:
         ManifestError: If the word is not known (names the nearest ones), or there is no such
             data set.
     """
-    require_dataset(dataset)
-    known = _words(dataset)
-    key = normal_form(word)
-    found = known.get(key) or (known.get(key[:-1]) if key.endswith("s") else None)
+    found = find_name(word, dataset)
     if found is None:
-        near = difflib.get_close_matches(key, known, n=3)
+        near = difflib.get_close_matches(normal_form(word), _words(dataset), n=3)
         hint = f"the nearest are {', '.join(near)}" if near else "nothing is spelt like it"
         where = f" of {dataset}" if dataset else ""
         raise ManifestError(f"The class{where} {word!r} is not in the table of names; {hint}.")
     return found
+
+
+def find_name(word: str, dataset: str | None = None) -> str | None:
+    """As `preferred_name`, but None for a word that is not known.
+
+    Raises:
+        ManifestError: If there is no such data set.
+    """
+    require_dataset(dataset)
+    known, key = _words(dataset), normal_form(word)
+    return known.get(key) or (known.get(key[:-1]) if key.endswith("s") else None)
 
 
 def datasets() -> tuple[str, ...]:

@@ -133,6 +133,15 @@ def test_nothing_that_can_be_mapped(tmp_path):
         map_manifest(manifest, "pbc")
 
 
+def test_thousands_of_unknown_words_are_all_named():
+    words = [f"class {number}" for number in range(10_000)]
+    found = map_classes([*words, "blast"], "hal")
+    assert list(found.impossible) == words
+    assert found.mapping == {"blast": "blast"}
+    assert "nothing is spelt like it" in found.impossible["class 0"]
+    assert found.impossible["class 9999"].endswith("'class 9999' is not in the table of names.")
+
+
 def test_every_reader_takes_classes(tmp_path):
     manifest_of(tmp_path, {"Lymphocytes": 1, "hairy-cell": 1, "dog": 1})
     manifest = open_dataset(tmp_path, classes="pbc")
