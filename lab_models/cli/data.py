@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab_models.cli.dataset_options import read_options
+from lab_models.cli.split_options import add_split_options, fold_file, plan_of
 from tflite.runtime.errors import LabError
+
+if TYPE_CHECKING:
+    from pipelines.manifest import Manifest
 
 
 def add_parser(subparsers: Any) -> None:
@@ -35,12 +40,6 @@ def add_parser(subparsers: Any) -> None:
         "names with commas between them; what cannot be mapped is left out and named",
     )
     parser.add_argument(
-        "--split",
-        metavar="BY",
-        help="deal the images out by auto, patient, slide, source, image or given",
-    )
-    parser.add_argument("--seed", type=int, help="of the split")
-    parser.add_argument(
         "--write", type=Path, metavar="FILE", help="write the readable images as a manifest"
     )
     parser.add_argument(
@@ -50,6 +49,7 @@ def add_parser(subparsers: Any) -> None:
         "--no-decode", action="store_true", help="do not open the images (quick for large sets)"
     )
     parser.add_argument("--workers", type=int, metavar="N", help="threads (default: processors)")
+    add_split_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,36 +60,40 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from pipelines.datasets import open_dataset
     from pipelines.leaks import check_leaks
-    from pipelines.manifest import write_manifest
     from pipelines.overview import describe_dataset
     from pipelines.quarantine import split_off_unreadable, write_quarantine
+    from pipelines.split_plan import carry_out
 
     if arguments.no_decode and arguments.quarantine:
         raise LabError("--quarantine needs the images to be opened; leave --no-decode out.")
+    plan = plan_of(arguments)
     manifest = open_dataset(
         arguments.path, arguments.kind, **_options(arguments.option, arguments.classes)
     )
     unreadable = None
     if not arguments.no_decode:
         manifest, unreadable = split_off_unreadable(manifest, arguments.workers, _show_progress)
-    if arguments.split:
-        manifest = _split(manifest, arguments)
-    check_leaks(manifest)
-    print(describe_dataset(manifest, unreadable))
+    manifests = carry_out(manifest, plan, _show_progress)
+    if plan.folds is None:  # folds are checked as they are made
+        check_leaks(manifests[0])
+    for one in manifests:
+        print(describe_dataset(one, unreadable), end="\n" if len(manifests) == 1 else "\n\n\n")
     if arguments.write:
-        write_manifest(manifest, arguments.write, rebase=True)
-        print(f"\nManifest: {arguments.write}")
+        _write(manifests, arguments.write)
     if arguments.quarantine and unreadable is not None:
         write_quarantine(unreadable, arguments.quarantine)
         print(f"Quarantine: {arguments.quarantine}")
     return int(unreadable is not None and len(unreadable) > 0)
 
 
-def _split(manifest: Any, arguments: argparse.Namespace) -> Any:
-    from pipelines.split import SplitSettings, split_manifest
+def _write(manifests: Sequence[Manifest], file: Path) -> None:
+    from pipelines.manifest import write_manifest
 
-    seed = {} if arguments.seed is None else {"seed": arguments.seed}
-    return split_manifest(manifest, SplitSettings(by=arguments.split, **seed))
+    print()
+    for number, manifest in enumerate(manifests, 1):
+        path = fold_file(file, number, len(manifests))
+        write_manifest(manifest, path, rebase=True)
+        print(f"Manifest: {path}")
 
 
 def _options(words: list[str], classes: str | None) -> dict[str, Any]:
