@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.errors import ManifestError
-from pipelines.image_files import find_images
+from pipelines.image_files import find_images, refuse_case_twins, refuse_outside
 from tests.pipelines.disk import write_image, write_images, write_table
 
 
@@ -43,3 +46,43 @@ def test_find_images_wants_a_folder(tmp_path):
     write_image(tmp_path / "a.png")
     with pytest.raises(ManifestError, match="is a file; a folder"):
         find_images(tmp_path / "a.png")
+
+
+def test_links_that_lead_out_can_be_refused_before_they_are_followed(tmp_path):
+    write_image(tmp_path / "data" / "x" / "a.png")
+    write_image(tmp_path / "elsewhere" / "a.png")
+    inside = tmp_path / "data" / "again"
+    inside.symlink_to(tmp_path / "data" / "x")
+    assert find_images(tmp_path / "data", outside_links=False).paths == ("again/a.png",)
+    inside.unlink()
+    inside.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ManifestError, match=r"data/again/? leads out of the data set .*elsewhere"):
+        find_images(tmp_path / "data", outside_links=False)
+
+
+@pytest.mark.parametrize("name", ["../b.png", "x/../../b.png", "/etc/passwd"])
+def test_paths_that_lead_out(tmp_path, name):
+    refuse_outside(tmp_path, ["b.png", "x/../b.png", "."])
+    with pytest.raises(ManifestError, match=r"leads out of the data set"):
+        refuse_outside(tmp_path, ["b.png", name])
+
+
+def test_a_folder_with_a_longer_name_is_outside(tmp_path):
+    with pytest.raises(ManifestError, match=r"leads out of the data set"):
+        refuse_outside(tmp_path / "data", ["../database/a.png"])
+
+
+paths = st.lists(
+    st.text("abAB/ß", min_size=1, max_size=6).filter(lambda p: p.strip("/")), max_size=8
+)
+
+
+@given(paths)
+def test_twins_are_paths_that_lower_case_makes_equal(names):
+    every = {"/".join(n.split("/")[: k + 1]) for n in names for k in range(n.count("/") + 1)}
+    twins = len({name.casefold() for name in every}) < len(every)
+    if not twins:
+        refuse_case_twins(names, Path("x"))
+    else:
+        with pytest.raises(ManifestError, match=r"Names below x differ by capitals only"):
+            refuse_case_twins(names, Path("x"))
