@@ -2,7 +2,7 @@
 
 Northcutt, Jiang and Chuang: Confident learning: estimating uncertainty in dataset labels, Journal
 of Artificial Intelligence Research 70 (2021). The off-diagonal entries of the confident joint
-(equations 1 and 2) are the label issues, ranked by normalised margin.
+(equations 1 and 2) are the label issues, ranked by margin.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ def find_label_issues(labels: np.ndarray, scores: np.ndarray) -> LabelIssues:
     """Finds the images that are confidently of another class than their label.
 
     The threshold of a class is the mean score for it over the images labelled so. An image counts
-    for the class of the highest score among those whose threshold it reaches; if that is not its
-    label, the label is likely wrong.
+    for the class of the highest score among those whose threshold it reaches (method 2 of the
+    paper), or among all if it reaches none (method 1, for images that no class is sure of). If
+    that is not its label, and its score is higher, the label is likely wrong.
 
     Args:
         labels: Int ``(images,)``, 0..classes-1, each class at least once.
@@ -55,9 +56,10 @@ def find_label_issues(labels: np.ndarray, scores: np.ndarray) -> LabelIssues:
         raise ManifestError("Every class needs a label and every score must be finite.")
     own = scores[np.arange(len(labels)), labels]
     thresholds = np.bincount(labels, own, scores.shape[1]) / count
-    confident = np.where(scores >= thresholds, scores, -1.0)
-    best = confident.argmax(axis=1)
-    wrong = np.flatnonzero((confident.max(axis=1) >= 0) & (best != labels))
+    reached = scores >= thresholds
+    counted = np.where(reached | ~reached.any(axis=1, keepdims=True), scores, -1.0)
+    best = counted.argmax(axis=1)
+    wrong = np.flatnonzero((best != labels) & (counted.max(axis=1) > own))
     margins = scores[wrong, best[wrong]] - own[wrong]
     order = np.argsort(-margins, kind="stable")
     return LabelIssues(wrong[order], best[wrong[order]], margins[order])

@@ -18,7 +18,7 @@ from pipelines.near_duplicates import ImageHashes, find_pairs, hash_image, join_
 from tflite.runtime.errors import ImageError
 from tflite.runtime.preprocess import decode_image
 
-VERSION = 1
+VERSION = 2
 """Goes up whenever equal settings measure something else; kept measurements are then not used."""
 
 _WORD = 64
@@ -79,6 +79,14 @@ class Measurements:
     def readable(self) -> np.ndarray:
         """Row numbers of the readable images, int64."""
         return np.flatnonzero(self.rows["readable"])
+
+    def single(self, repeats: int) -> np.ndarray:
+        """Row numbers of the readable images whose picture stands in fewer than `repeats` files.
+
+        Pictures repeated more often are a finding of their own and would bury the others.
+        """
+        pictures = self.pictures[self.readable]
+        return self.readable[np.bincount(pictures)[pictures] < repeats]
 
     @cached_property
     def contents(self) -> np.ndarray:
@@ -149,8 +157,10 @@ def _measure_pixels(row: np.ndarray, image: Image.Image, settings: MeasurementSe
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     row["sharpness"] = cv2.Laplacian(grey, cv2.CV_32F).var()
-    row["burnt"] = (pixels.min(axis=2) >= settings.saturated).mean()
-    row["black"] = (pixels.max(axis=2) <= 255 - settings.saturated).mean()
-    nuclei = find_nuclei(pixels, settings.purple, settings.joining)
+    red, green, blue = cv2.split(pixels)
+    least, most = (pick(pick(red, green), blue) for pick in (cv2.min, cv2.max))
+    row["burnt"] = (least >= settings.saturated).mean()
+    row["black"] = (most <= 255 - settings.saturated).mean()
+    nuclei = find_nuclei(pixels, settings.purple, settings.darker, settings.joining)
     row["first"], row["second"], row["gap"] = nuclei.first, nuclei.second, nuclei.gap
     row["features"] = cheap_features(pixels)

@@ -26,16 +26,18 @@ class Nuclei:
     gap: float
 
 
-def find_nuclei(image: np.ndarray, purple: float, joining: float) -> Nuclei:
+def find_nuclei(image: np.ndarray, purple: float, darker: float, joining: float) -> Nuclei:
     """Finds areas of the colour of nuclei.
 
     In Romanowsky stains nuclei are purple: blue is far above green. Red cells and the ground are
-    not, whatever the white balance. Otsu's threshold (1979) divides that difference, gaps between
-    the lobes of a nucleus are closed, and what hangs together is counted.
+    not, whatever the white balance. Otsu's threshold (1979) divides that difference. Blue
+    cytoplasm is divided off by a second threshold, in green, where there is much to divide. Gaps
+    between the lobes of a nucleus are closed, and what hangs together is counted.
 
     Args:
         image: uint8 ``(height, width, 3)``, red, green, blue.
         purple: Least threshold of blue over green, in pixel values.
+        darker: Least difference in green between nucleus and cytoplasm, in pixel values.
         joining: Diameter of the gaps that are closed, as a fraction of the longer side.
     """
     import cv2
@@ -43,18 +45,33 @@ def find_nuclei(image: np.ndarray, purple: float, joining: float) -> Nuclei:
     scale = _SIDE / max(image.shape[:2])
     height, width = (max(1, round(length * scale)) for length in image.shape[:2])
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    excess = cv2.subtract(small[..., 2], small[..., 1])  # clipped at 0
-    excess = cv2.medianBlur(excess, 3)
-    threshold, _ = cv2.threshold(excess, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    mask = (excess > max(threshold, purple)).astype(np.uint8)
-    diameter = 2 * round(joining * _SIDE / 2) + 1
-    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
-    margin = diameter
-    wide = cv2.copyMakeBorder(mask, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
-    wide = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, brush)
-    closed = np.ascontiguousarray(wide[margin:-margin, margin:-margin])
+    excess = cv2.medianBlur(cv2.subtract(small[..., 2], small[..., 1]), 3)  # clipped at 0
+    mask = excess > max(_otsu(excess), purple)
+    green = cv2.medianBlur(np.ascontiguousarray(small[..., 1]), 3)
+    if mask.any():
+        inside = green[mask]
+        dark = inside <= _otsu(inside.reshape(-1, 1))
+        if 0 < dark.sum() < len(dark) and inside[~dark].mean() - inside[dark].mean() >= darker:
+            mask &= green <= inside[dark].max()
+    closed = _close(mask.astype(np.uint8), 2 * round(joining * _SIDE / 2) + 1)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     return _two_largest(labels, stats[1:, cv2.CC_STAT_AREA] / closed.size)
+
+
+def _otsu(values: np.ndarray) -> float:
+    import cv2
+
+    return float(cv2.threshold(values, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0])
+
+
+def _close(mask: np.ndarray, diameter: int) -> np.ndarray:
+    """Closes gaps up to `diameter` pixels, as if the image went on empty beyond its border."""
+    import cv2
+
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
+    wide = np.pad(mask, diameter)
+    wide = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, brush)
+    return np.ascontiguousarray(wide[diameter:-diameter, diameter:-diameter])
 
 
 def _two_largest(labels: np.ndarray, areas: np.ndarray) -> Nuclei:

@@ -21,6 +21,8 @@ class MeasurementSettings:
             the largest).
         purple: Least difference of blue over green, in pixel values, of a nucleus' pixels. Below
             it there is no nucleus whatever Otsu's threshold says.
+        darker: Least difference in green, in pixel values, by which the darker part of what is
+            purple is taken for the nucleus and the rest for its cytoplasm.
         joining: Diameter, as a fraction of the longer side, of the gaps that are closed between
             the lobes of one nucleus.
         near_duplicates: How perceptual hashes are made and compared.
@@ -32,6 +34,7 @@ class MeasurementSettings:
     side: int = 256
     saturated: int = 252
     purple: float = 16.0
+    darker: float = 55.0
     joining: float = 0.08
     near_duplicates: NearDuplicateSettings = field(default_factory=NearDuplicateSettings)
 
@@ -41,8 +44,9 @@ class MeasurementSettings:
             faults.append(f"side must be 32..2048 pixels, got {self.side!r}")
         if not 1 <= self.saturated <= 255:
             faults.append(f"saturated must be 1..255, got {self.saturated!r}")
-        if not 0 <= self.purple <= 255:
-            faults.append(f"purple must be 0..255, got {self.purple!r}")
+        for name in ("purple", "darker"):
+            if not 0 <= getattr(self, name) <= 255:
+                faults.append(f"{name} must be 0..255, got {getattr(self, name)!r}")
         if not 0 <= self.joining <= 0.5:
             faults.append(f"joining must be 0..0.5, got {self.joining!r}")
         if faults:
@@ -92,14 +96,14 @@ class InspectionSettings:
     burnt: float = 6.0
     second_nucleus: float = 0.4
     nucleus_area: float = 0.015
-    nucleus_gap: float = 0.1
+    nucleus_gap: float = 0.08
     common: float = 0.2
-    outlier: float = 4.5
+    outlier: float = 5.5
     neighbours: int = 5
     reference: int = 5000
     size_ratio: float = 1.5
     folds: int = 5
-    margin: float = 0.5
+    margin: float = 0.6
     most_classes: int = 200
     few: int = 20
     seed: int = 5

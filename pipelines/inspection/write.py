@@ -125,7 +125,7 @@ def _rebased(inspection: Inspection, folder: Path) -> Inspection:
 
 
 def unreadable_files(inspection: Inspection) -> pd.DataFrame:
-    """The unreadable files with the reason, as `pipelines.quarantine.find_unreadable` lists them."""
+    """The unreadable files with the reason, columns as in `pipelines.quarantine`."""
     rows = list(inspection.measurements.reasons)
     paths = inspection.manifest.table["path"].iloc[rows].tolist()
     reasons = list(inspection.measurements.reasons.values())

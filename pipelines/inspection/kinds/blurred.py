@@ -24,7 +24,7 @@ def find(
     manifest: Manifest, measurements: Measurements, settings: InspectionSettings
 ) -> tuple[Finding, ...]:
     """One finding an image; the score is how many deviations it lies below its class."""
-    readable = measurements.readable
+    readable = measurements.single(settings.repeats)
     sharpness = np.log(measurements["sharpness"][readable].astype(np.float64) + 1)
     labels = manifest.table["label"].to_numpy()[readable]
     findings = []

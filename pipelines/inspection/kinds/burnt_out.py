@@ -24,7 +24,7 @@ def find(
     manifest: Manifest, measurements: Measurements, settings: InspectionSettings
 ) -> tuple[Finding, ...]:
     """One finding an image; the score is the share."""
-    readable = measurements.readable
+    readable = measurements.single(settings.repeats)
     findings = []
     for name, word in (("burnt", "burnt out"), ("black", "black")):
         shares = measurements[name][readable]

@@ -21,7 +21,7 @@ def find(
     manifest: Manifest, measurements: Measurements, settings: InspectionSettings
 ) -> tuple[Finding, ...]:
     """One finding an image; the score is the largest of the three factors."""
-    readable = measurements.readable
+    readable = measurements.single(settings.repeats)
     width, height = (measurements[name][readable].astype(float) for name in ("width", "height"))
     if not len(readable):
         return ()

@@ -12,10 +12,10 @@ from pipelines.manifest import Manifest
 ORDER = 70
 TITLE = "Two cells in one image"
 ABOUT = (
-    "Two nucleus-coloured areas (blue above green, Otsu's threshold) far apart, the smaller not "
-    "much smaller. Gaps between the lobes of one nucleus are closed first. Where a good part of a "
-    "class is like that, it is taken for the nature of the class (platelets, aggregates). "
-    "Cleaning leaves them out."
+    "Two nucleus-coloured areas (blue above green, dark; Otsu's thresholds) far apart, the "
+    "smaller not much smaller. Gaps between the lobes of one nucleus are closed first. Where a "
+    "good part of a class is like that, it is taken for the nature of the class (platelets, "
+    "aggregates). Cleaning leaves them out."
 )
 
 
@@ -25,7 +25,9 @@ def find(
     """One finding an image; the score is the smaller area as a fraction of the larger."""
     first, second, gap = (measurements[name] for name in ("first", "second", "gap"))
     ratio = second / np.maximum(first, 1e-9)
-    two = (
+    two = np.zeros(len(manifest), bool)
+    two[measurements.single(settings.repeats)] = True
+    two &= (
         (second >= settings.nucleus_area)
         & (ratio >= settings.second_nucleus)
         & (gap >= settings.nucleus_gap)

@@ -13,12 +13,12 @@ from pipelines.manifest import Manifest
 ORDER = 60
 TITLE = "Images unlike any other"
 ABOUT = (
-    "Colours and edges are far from those of the next images (principal components of cheap "
-    "features; the distance's logarithm, in robust standard deviations). Copies of one picture "
-    "count once. Cleaning leaves them out."
+    "Colours and edges are far from those of the next images (cheap features, standardised; the "
+    "distance's logarithm, in robust standard deviations). Copies of one picture count once. "
+    "Cleaning leaves them out."
 )
 
-_COMPONENTS = 20
+_LEAST_SPREAD = 0.02
 _LEAST = 0.05
 
 
@@ -27,7 +27,7 @@ def find(
 ) -> tuple[Finding, ...]:
     """One finding a picture; the score is how many deviations it lies beyond the others."""
     pictures = measurements.pictures
-    rows = measurements.readable
+    rows = measurements.single(settings.repeats)
     firsts = rows[np.unique(pictures[rows], return_index=True)[1]]
     if len(firsts) < max(settings.few, settings.neighbours + 2):
         return ()
@@ -47,19 +47,15 @@ def find(
 
 def _distances(features: np.ndarray, settings: InspectionSettings) -> np.ndarray:
     """To the n-th next of a sample of the images, itself left out; float64 ``(images,)``."""
-    from sklearn.decomposition import PCA
     from sklearn.neighbors import NearestNeighbors
 
     rng = np.random.default_rng(settings.seed)
     sample = np.sort(
         rng.choice(len(features), min(settings.reference, len(features)), replace=False)
     )
-    components = min(_COMPONENTS, features.shape[1], len(sample) - 1)
-    space = PCA(components, svd_solver="full").fit(features[sample])
-    points = space.transform(features)
-    nearest = NearestNeighbors(n_neighbors=min(settings.neighbours + 1, len(sample))).fit(
-        points[sample]
-    )
+    points = features / np.maximum(features[sample].std(axis=0), _LEAST_SPREAD)
+    number = min(settings.neighbours + 1, len(sample))
+    nearest = NearestNeighbors(n_neighbors=number).fit(points[sample])
     found = nearest.kneighbors(points)[0]
     inside = np.isin(np.arange(len(features)), sample)
     return np.where(inside, found[:, -1], found[:, -2]).astype(np.float64)

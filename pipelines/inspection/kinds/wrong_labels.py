@@ -21,7 +21,7 @@ ABOUT = (
     "right, and somebody who knows cells must look. Cleaning leaves them out."
 )
 
-_REGULARISATION = 0.02
+_REGULARISATION = 0.2
 _ITERATIONS = 100
 
 
@@ -29,7 +29,7 @@ def find(
     manifest: Manifest, measurements: Measurements, settings: InspectionSettings
 ) -> tuple[Finding, ...]:
     """One finding an image; the score is the other class' lead over the given label."""
-    rows = measurements.readable
+    rows = measurements.single(settings.repeats)
     spelled = manifest.table["label"].map(common_spellings(manifest.table["label"]))
     names, labels = np.unique(spelled.to_numpy(str)[rows], return_inverse=True)
     pictures = measurements.pictures[rows]
