@@ -2,9 +2,10 @@
 
 On disk, ``Train/<class>/<image>.jpg`` and alike for ``TestA`` and ``TestB``; classes Basophil,
 Eosinophil, Lymphocyte, Monocyte, Neutrophil; a part may lack some. Source: Z. M. Kouzehkanan and
-others, "A large dataset of white blood cells containing cell locations and types,
-along with segmented nuclei and cytoplasm", Scientific Reports 12:1123, 2022. Smears were taken
-with two microscopes and two cameras: Train and TestA with one pair, TestB with the other.
+others, "A large dataset of white blood cells containing cell locations and types, along with
+segmented nuclei and cytoplasm", Scientific Reports 12:1123, 2022. Smears were taken with two
+microscopes and two cameras; the folders do not say which, so Train and TestA are taken for one
+source and TestB, the set meant to test on foreign images, for another.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ PARTS = {"train": "Train", "testa": "TestA", "testb": "TestB"}
 """Folders, written in lower case and without hyphens, underscores and spaces."""
 
 SOURCES = {"Train": "raabin_a", "TestA": "raabin_a", "TestB": "raabin_b"}
-"""The pair of microscope and camera, as the manifest's ``source``."""
+"""What the manifest's ``source`` is taken to be."""
 
 TESTS = ("A", "B", "AB")
 
@@ -50,7 +51,7 @@ def read(path: Path, *, test: str = "AB") -> Manifest:
 
     Returns:
         The manifest; TestA and TestB are test, Train is train (validation is for
-        `pipelines.split.split_manifest`); ``source`` is the microscope and camera (`SOURCES`);
+        `pipelines.split.split_manifest`); ``source`` is that of `SOURCES`;
         the further column ``part`` is the folder.
 
     Raises:
