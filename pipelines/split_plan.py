@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from pipelines.errors import ManifestError
 from pipelines.folds import FoldSettings, make_folds
@@ -25,9 +25,10 @@ class SplitPlan:
         folds: Deal the images to folds instead of splitting them once.
         fold: Which fold is wanted, from 1; None takes all.
         subset: Name of a nested subset, or "" for all images.
-        subsets: Which subsets there are; `seed` takes the place of theirs.
+        subsets: Which subsets are drawn. None takes the data set's own if its own split stands,
+            and else draws those of study pbc.
         fraction: Share of the training side that is kept.
-        seed: Of the subsets and of the choice of training images.
+        seed: Of the choice of training images, and of subsets if `subsets` is None.
 
     Raises:
         ManifestError: If the fields do not go together.
@@ -38,7 +39,7 @@ class SplitPlan:
     folds: FoldSettings | None = None
     fold: int | None = None
     subset: str = ""
-    subsets: SubsetSettings = field(default_factory=SubsetSettings)
+    subsets: SubsetSettings | None = None
     fraction: float | None = None
     seed: int = 3001
 
@@ -87,7 +88,8 @@ def carry_out(
     elif split is not None:
         made = (split_manifest(manifest, split),)
     if plan.subset:
-        subsets = replace(plan.subsets, seed=plan.seed)
+        own = plan.folds is None and not unsplit and (split is None or split.keep_given)
+        subsets = plan.subsets or (None if own else SubsetSettings(seed=plan.seed))
         made = tuple(choose_subset(one, plan.subset, subsets) for one in made)
     if plan.fraction is not None:
         made = tuple(choose_fraction(one, plan.fraction, plan.seed) for one in made)

@@ -113,10 +113,11 @@ def choose_subset(
     """The images of one subset.
 
     Args:
-        manifest: The data set; if it has the column ``smallest_subset`` (of its own, or of
-            `mark_subsets`), that decides, and else the subset is drawn.
+        manifest: The data set.
         name: Of the subset.
-        settings: Their names and sizes; by default ``SubsetSettings()``.
+        settings: Subsets of these names and sizes are drawn. None takes the data set's own (its
+            column ``smallest_subset``, with names of `PBC_SIZES`) and draws those of study pbc
+            where it has none.
 
     Returns:
         The images of the subset and of all smaller ones, and the column ``nested_subset``.
@@ -125,12 +126,12 @@ def choose_subset(
         ManifestError: If there is no such subset, the data set is smaller, or a side would lose a
             class.
     """
+    own = settings is None and SMALLEST in manifest.table.columns
     settings = settings or SubsetSettings()
     names = [known for known, _ in settings.sizes]
     if name not in names:
         raise ManifestError(f"There are the subsets {', '.join(names)}, got {name!r}.")
-    if SMALLEST not in manifest.table.columns:
-        manifest = mark_subsets(manifest, settings)
+    manifest = manifest if own else mark_subsets(manifest, settings)
     smallest = manifest.table[SMALLEST]
     if name not in set(smallest):
         raise ManifestError(

@@ -48,7 +48,7 @@ def add_split_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--subset-sizes",
         metavar="NAME=N,...",
-        help="which subsets there are (default: those of study pbc, "
+        help="subsets to draw (default: the data set's own, or those of study pbc, "
         "tiny=400,small=4200,medium=8500,large=17084)",
     )
     add("--fraction", type=float, metavar="SHARE", help="keep this share of the training side")
@@ -76,7 +76,7 @@ def plan_of(arguments: argparse.Namespace) -> SplitPlan:
     else:
         further["split"] = _split(arguments)
     if arguments.subset_sizes:
-        further["subsets"] = _subsets(arguments.subset_sizes)
+        further["subsets"] = _subsets(arguments.subset_sizes, arguments.seed)
     return SplitPlan(
         fold=arguments.fold,
         subset=arguments.subset,
@@ -130,7 +130,7 @@ def _split(arguments: argparse.Namespace) -> Any:
     )
 
 
-def _subsets(words: str) -> Any:
+def _subsets(words: str, seed: int) -> Any:
     from pipelines.subsets import SubsetSettings
 
     try:
@@ -140,4 +140,4 @@ def _subsets(words: str) -> Any:
         raise LabError(
             f"--subset-sizes takes NAME=NUMBER with commas between them, got {words!r}."
         ) from None
-    return SubsetSettings(sizes=sizes)
+    return SubsetSettings(sizes=sizes, seed=seed)

@@ -53,6 +53,19 @@ def test_a_subset_of_unsplit_images_is_split_as_in_the_study(tmp_path):
     assert tiny.table["split"].value_counts().to_dict() == {"train": 10, "test": 6, "validation": 4}
 
 
+def test_own_subsets_stand_as_long_as_the_own_split_does(tmp_path):
+    own = {"split": ["train", "test"] * 10, "smallest_subset": ["tiny"] * 4 + ["small"] * 16}
+    manifest = manifest_of(tmp_path, {"x": 20}, **own)
+    (tiny,) = carry_out(manifest, SplitPlan(subset="tiny"))
+    assert len(tiny) == 4
+    anew = SplitSettings(keep_given=False)
+    with pytest.raises(ManifestError, match="has no subset tiny: 20 images, 400 are asked for"):
+        carry_out(manifest, SplitPlan(subset="tiny", split=anew))
+    drawn = SubsetSettings(sizes=(("tiny", 10),))
+    (tiny,) = carry_out(manifest, SplitPlan(subset="tiny", subsets=drawn))
+    assert tiny.table["split"].value_counts().to_dict() == {"train": 5, "test": 5}
+
+
 def test_given_sides_with_near_duplicates_are_refused(tmp_path):
     manifest = manifest_of(tmp_path, {"x": 4}, split=["train", "test"] * 2)
     write_image(manifest.path(1), str(manifest.path(0)))
