@@ -109,7 +109,7 @@ def _sentence(
         members = rows[codes == code]
         sides = table["split"].iloc[members]
         firsts = [int(members[(sides == side).to_numpy()][0]) for side in sorted(set(sides))]
-        value = "" if name == "file content" else f"{table[name].iloc[members[0]]!r} "
+        value = "" if name == "file content" else f"{str(table[name].iloc[members[0]])!r} "
         placed = ", ".join(f"{table['split'].iloc[r]}: {name_rows(table, [r])}" for r in firsts)
         shown.append(f"{value}({len(members)} rows; {placed})")
     rest = f" and {len(crossing) - _SHOWN} more" if len(crossing) > _SHOWN else ""
@@ -122,6 +122,8 @@ def _advice(name: str) -> str:
         return "; move the copies to one side or remove them"
     if name == NEAR_DUPLICATES:
         return "; move them to one side, or split the images anew and keep them together"
+    if name not in _STRICT:
+        return f"; keep each {name} on one side, or split the images anew"
     return (
         f"; keep each {name} on one side (numbers that start again in every source are "
         f"different {name}s: put the source into the name)"

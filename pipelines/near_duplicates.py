@@ -38,8 +38,10 @@ class NearDuplicateSettings:
     With the defaults, 150 images of PBC that were compressed anew (JPEG quality 50), halved,
     made 20 % brighter, given 30 % more contrast or cropped by 4 pixels all round differed from
     themselves by at most 28 of the 256 bits, and the 5,950 different images at hand from one
-    another by at least 66, whatever way they were turned. Images cut out 10 pixels beside one
-    another differ by 50 to 78: such pairs cannot be told from strangers and are not found.
+    another by at least 66, whatever way they were turned. Of 240 images of PBC that were
+    turned, compressed, halved, cropped by 4 pixels or altered in brightness, contrast or colour,
+    and mixed with 1,500 others, all were found, and no false ones; of 40 that were cut out 10
+    pixels beside the first, 21.
 
     Args:
         hash_size: Side of the square of bits, a multiple of 8; the hash has its square of bits.

@@ -79,3 +79,23 @@ def test_many_leaks_are_counted(tmp_path):
     )
     with pytest.raises(ManifestError, match="and 2 more"):
         check_leaks(manifest)
+
+
+@pytest.mark.parametrize("way", ["image", "slide", "near_duplicates", "given"])
+def test_known_near_duplicates_on_two_sides_leak_whatever_the_way(tmp_path, way):
+    twins = ["", "x/1.png", "x/1.png", ""]
+    manifest = manifest_of(tmp_path, {"x": 4}, split=SIDES, split_by=way, near_duplicates=twins)
+    message = (
+        r"same group of near duplicates is on two sides: 'x/1.png' \(2 rows; .*split the images"
+    )
+    with pytest.raises(ManifestError, match=message):
+        check_leaks(manifest)
+
+
+def test_a_column_that_images_were_dealt_by_must_be_whole(tmp_path):
+    columns = {"day": [1, 2, 2, 3], "split_by": "day"}
+    manifest = manifest_of(tmp_path, {"x": 4}, split=SIDES, **columns)
+    with pytest.raises(ManifestError, match=r"same day is on two sides: '2' .*keep each day"):
+        check_leaks(manifest)
+    given = manifest.with_table(manifest.table.assign(split_by=["day", "day", "given", "given"]))
+    check_leaks(given)  # those that came with their side were not dealt by day
