@@ -119,7 +119,7 @@ def _recall(
 def _load(path: Path, expected: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """A part that is damaged or of other settings is as good as none: it is measured anew."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             keys, rows, reasons = file["keys"], file["rows"], file["reasons"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
