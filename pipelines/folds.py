@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from pipelines.manifest import Manifest
 from pipelines.near_duplicates import mark_near_duplicates
 from pipelines.same_content import same_content
 from pipelines.side_checks import check_every_class, check_sides
+from pipelines.split import doubtful_labels
 from pipelines.split_report import FOLD
 from pipelines.stratify import deal_groups, draw_order
 
@@ -85,6 +86,12 @@ def make_folds(manifest: Manifest, settings: FoldSettings | None = None) -> tupl
             on a side).
     """
     settings = settings or FoldSettings()
+    return _make(manifest, settings, range(settings.folds))
+
+
+def _make(
+    manifest: Manifest, settings: FoldSettings, wanted: Iterable[int]
+) -> tuple[Manifest, ...]:
     if settings.by == NEAR_DUPLICATES and NEAR_DUPLICATES not in manifest.table.columns:
         manifest = mark_near_duplicates(manifest)
     if (manifest.table["split"] != "").any():
@@ -93,11 +100,12 @@ def make_folds(manifest: Manifest, settings: FoldSettings | None = None) -> tupl
         )
     table = manifest.table
     content = same_content(manifest.paths())
+    manifest = manifest.with_notes(*doubtful_labels(table, content))
     parts, used, groups = _deal_to_folds(table, content, manifest.classes, settings)
     tested = [f"{part + 1}/{settings.folds}" for part in parts]
     marked = table.assign(**{"split": "train", "split_by": used, FOLD: tested})
     made = []
-    for fold in range(settings.folds):
+    for fold in wanted:
         sides = _sides(marked, parts == fold, groups, manifest.classes, settings)
         one = manifest.with_table(marked.assign(split=sides))
         _check(one, content, fold, settings)
@@ -106,7 +114,7 @@ def make_folds(manifest: Manifest, settings: FoldSettings | None = None) -> tupl
 
 
 def choose_fold(manifest: Manifest, fold: int, settings: FoldSettings | None = None) -> Manifest:
-    """One of `make_folds`.
+    """One of `make_folds`, without making and checking the others.
 
     Args:
         manifest: The data set.
@@ -122,7 +130,7 @@ def choose_fold(manifest: Manifest, fold: int, settings: FoldSettings | None = N
             f"There is no fold {fold!r}; of {settings.folds} folds the first is 1 and the last "
             f"{settings.folds}."
         )
-    return make_folds(manifest, settings)[fold - 1]
+    return _make(manifest, settings, [fold - 1])[0]
 
 
 def _deal_to_folds(

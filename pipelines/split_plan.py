@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.errors import ManifestError
-from pipelines.folds import FoldSettings, make_folds
+from pipelines.folds import FoldSettings, choose_fold, make_folds
 from pipelines.manifest import Manifest
 from pipelines.near_duplicates import NearDuplicateSettings, Progress, mark_near_duplicates
 from pipelines.split import SplitSettings, split_manifest
@@ -82,9 +82,10 @@ def carry_out(
     if plan.subset and unsplit and split is None and plan.folds is None:
         split = SplitSettings(validation=PBC_VALIDATION, test=PBC_TEST, seed=plan.seed)
     made: tuple[Manifest, ...] = (manifest,)
-    if plan.folds is not None:
+    if plan.folds is not None and plan.fold is not None:
+        made = (choose_fold(manifest, plan.fold, plan.folds),)
+    elif plan.folds is not None:
         made = make_folds(manifest, plan.folds)
-        made = made if plan.fold is None else (made[plan.fold - 1],)
     elif split is not None:
         made = (split_manifest(manifest, split),)
     if plan.subset:

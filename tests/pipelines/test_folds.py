@@ -70,10 +70,12 @@ def test_any_column_and_near_duplicates_can_be_kept_whole():
 
 
 def test_files_of_identical_content_are_in_one_fold(tmp_path):
-    manifest = manifest_of(tmp_path, {"x": 12})
+    manifest = manifest_of(tmp_path, {"x": 12, "y": 12})
     for row in (0, 5, 9):
         write_image(manifest.path(row), "twin")
+    manifest = manifest.with_table(manifest.table.assign(label=["x", "y"] * 12))
     for fold in make_folds(manifest, FoldSettings(folds=3)):
+        assert "1 image(s) are in the data several times with different labels" in fold.notes[-1]
         assert fold.table["split"].iloc[[0, 5, 9]].nunique() == 1
         check_leaks(fold)
 
