@@ -94,7 +94,7 @@ class InspectionSettings:
     blurred: float = 4.0
     burnt_share: float = 0.2
     burnt: float = 6.0
-    second_nucleus: float = 0.4
+    second_nucleus: float = 0.2
     nucleus_area: float = 0.015
     nucleus_gap: float = 0.08
     common: float = 0.2

@@ -80,6 +80,7 @@ def held_out_scores(
     from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
 
     _, firsts, numbers = np.unique(pictures, return_index=True, return_inverse=True)
     deal = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
@@ -89,7 +90,9 @@ def held_out_scores(
         model = make_pipeline(
             StandardScaler(), LogisticRegression(C=_REGULARISATION, max_iter=_ITERATIONS)
         )
-        with warnings.catch_warnings():  # near the optimum is good enough to doubt a label
+        # One thread: on a busy machine many wait for each other far longer than they compute.
+        with warnings.catch_warnings(), threadpool_limits(1):
+            # Near the optimum is good enough to doubt a label.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(features[~test], labels[~test])
         seen = model[-1].classes_  # copies under another label can take a class out of a fold
