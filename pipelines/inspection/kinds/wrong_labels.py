@@ -80,7 +80,7 @@ def held_out_scores(
     from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     _, firsts, numbers = np.unique(pictures, return_index=True, return_inverse=True)
     deal = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
