@@ -127,7 +127,8 @@ def _dealt(used: str, sides: list[str], dealt: pd.DataFrame) -> str:
 
 def _near_duplicates(table: pd.DataFrame, used: str | None) -> Iterator[str]:
     if NEAR_DUPLICATES in table.columns:
-        names = table[NEAR_DUPLICATES][table[NEAR_DUPLICATES] != ""]
+        names = table[NEAR_DUPLICATES].dropna()
+        names = names[names != ""]
         yield (
             f"{len(names):,} near duplicates in {len(set(names)):,} groups were kept together; a "
             "cell that was photographed or cut out anew is not recognised as the same."
@@ -147,9 +148,13 @@ def _parts(table: pd.DataFrame) -> Iterator[str]:
             number, _, folds = str(tested[0]).partition("/")
             yield (
                 f"This is fold {number} of {folds}: over all folds every image is tested exactly "
-                "once, by a model that was not trained on it. The folds share most of their "
-                "training images, so their results vary less than those of new data would."
+                "once, by a model that was not trained on it."
             )
+            if folds != "2":
+                yield (
+                    "The folds share training images, so their results vary less than those of "
+                    "new data would."
+                )
     for name in sorted(set(table.get(SUBSET, ())) - {""}):
         yield f"These are the images of the nested subset {name}; larger subsets hold it whole."
     for name in sorted(set(table.get(FRACTION, ())) - {""}):

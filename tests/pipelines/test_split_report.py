@@ -58,3 +58,25 @@ def test_counts_hold_every_class_and_side(tmp_path):
     assert counts.index.tolist() == ["a", "b"]
     assert counts.columns.tolist() == ["train", "validation", "test", ""]
     assert counts.to_numpy().tolist() == [[0, 0, 0, 1], [1, 0, 1, 0]]
+
+
+def test_another_column_does_not_promise_slides(tmp_path):
+    days = [str(number // 4) for number in range(20)]
+    slides = ["torn" if number in (0, 19) else f"s{number // 4}" for number in range(20)]
+    manifest = manifest_of(tmp_path, {"x": 20}, day=days, slide=slides)
+    split = ["train"] * 4 + ["test"] * 16
+    torn = manifest.with_table(manifest.table.assign(split=split, split_by="day"))
+    words = describe_split(torn)
+    assert "whole values of the column day were dealt (5)" in words
+    assert "Of the slides 1 of 6 are on several sides." in words
+    whole = torn.with_table(torn.table.assign(slide=days))
+    assert "Of the slides none is on several sides." in describe_split(whole)
+
+
+def test_the_search_for_near_duplicates_is_told(tmp_path):
+    manifest = manifest_of(tmp_path, {"x": 10}, near_duplicates=["a", "a", *[""] * 8])
+    words = describe_split(split_manifest(manifest))
+    assert "files of identical content and near duplicates were kept together" in words
+    assert "2 near duplicates in 1 groups" in words
+    none = manifest.with_table(manifest.table.assign(near_duplicates=""))
+    assert "searched; there are none" in describe_split(split_manifest(none))
