@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -161,3 +164,24 @@ def test_no_near_duplicates_are_told_too(tmp_path):
 def test_bad_settings_are_all_named(fields, message):
     with pytest.raises(ManifestError, match=message):
         NearDuplicateSettings(**fields)
+
+
+@pytest.mark.skipif(
+    "LAB_MODELS_DATA" not in os.environ, reason="LAB_MODELS_DATA is unset: no real images"
+)
+def test_planted_among_real_cells_all_are_found_and_no_others(tmp_path):
+    files = sorted((Path(os.environ["LAB_MODELS_DATA"]) / "pbc" / "images").rglob("*.jpg"))[::20]
+    turns = list(Image.Transpose)
+    planted = []
+    for number, file in enumerate(files[:60]):
+        with Image.open(file) as image:
+            copy = image.transpose(turns[number % len(turns)])
+        if number % 3 == 0:
+            copy = copy.crop((4, 4, copy.width - 4, copy.height - 4))
+        elif number % 3 == 1:
+            copy = ImageEnhance.Brightness(copy).enhance(1.15).resize((180, 180))
+        planted.append(tmp_path / f"{number}.jpg")
+        save(copy, planted[-1], quality=60)
+    hashes = hash_files([*files, *planted])
+    pairs, _ = find_pairs(hashes, NearDuplicateSettings().distance)
+    assert pairs.tolist() == [[number, len(files) + number] for number in range(60)]
