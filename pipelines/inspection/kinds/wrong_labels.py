@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 
 from pipelines.inspection.confident_learning import find_label_issues
 from pipelines.inspection.finding import Finding, strongest_first
@@ -33,12 +34,8 @@ def find(
     spelled = manifest.table["label"].map(common_spellings(manifest.table["label"]))
     names, labels = np.unique(spelled.to_numpy(str)[rows], return_inverse=True)
     pictures = measurements.pictures[rows]
-    enough = np.array(
-        [
-            len(np.unique(pictures[labels == number])) >= max(settings.folds, settings.few)
-            for number in range(len(names))
-        ]
-    )
+    number = pd.Series(pictures).groupby(labels).nunique().to_numpy()
+    enough = number >= max(settings.folds, settings.few)
     if not 2 <= enough.sum() <= settings.most_classes:
         return ()
     kept = enough[labels]

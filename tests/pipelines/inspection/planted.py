@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -37,6 +38,19 @@ def draw_cells(number: int, seed: int) -> dict[str, list[np.ndarray]]:
     return cells
 
 
+def read_cells(root: Path, number: int) -> dict[str, list[np.ndarray]]:
+    """Real cells from the folders of PBC: `number` of each of `CLASSES`, of the commonest size."""
+    cells = {}
+    for name in CLASSES:
+        folder = root / ("neutrophil" if name == "segmented_neutrophil" else name)
+        files = sorted(folder.iterdir())
+        np.random.default_rng(5).shuffle(files)
+        pictures = (np.asarray(Image.open(file).convert("RGB")) for file in files)
+        fitting = (pixels.copy() for pixels in pictures if pixels.shape == (363, 360, 3))
+        cells[name] = list(islice(fitting, number))
+    return cells
+
+
 def save(path: Path, pixels: np.ndarray, **options: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, **options)
@@ -53,6 +67,7 @@ class Planter:
 
     def __init__(self, root: Path, cells: dict[str, list[np.ndarray]], seed: int) -> None:
         self.root, self.cells = root, cells
+        self.height, self.width = cells[CLASSES[0]][0].shape[:2]
         self.rng = np.random.default_rng(seed)
         self.planted: list[tuple[str, str]] = []
 
@@ -99,7 +114,8 @@ def _unreadable(planter: Planter) -> None:
 def _blurred(planter: Planter) -> None:
     for sigma in (2.5, 3.0, 4.0, 6.0):
         label = planter.some_class()
-        pixels = cv2.GaussianBlur(planter.fresh(label), (0, 0), sigma)
+        spread = sigma * planter.width / SIZE
+        pixels = cv2.GaussianBlur(planter.fresh(label), (0, 0), spread)
         save(planter.name("blurred", label), pixels)
 
 
@@ -109,7 +125,7 @@ def _burnt_out(planter: Planter) -> None:
     save(planter.name("burnt_out", label), pixels)
     label = planter.some_class()
     pixels = planter.fresh(label)
-    pixels[: SIZE // 2] = 255
+    pixels[: len(pixels) // 2] = 255
     save(planter.name("burnt_out", label), pixels)
     label = planter.some_class()
     pixels = (planter.fresh(label).astype(float) * 0.01).astype(np.uint8)
@@ -125,9 +141,10 @@ def _two_cells(planter: Planter) -> None:
         ("erythroblast", "erythroblast"),
     )
     for one, other in pairs:
-        left = np.roll(planter.fresh(one), -SIZE // 4, axis=1)
-        right = np.roll(planter.fresh(other), SIZE // 4, axis=1)
-        pixels = np.concatenate([left[:, : SIZE // 2], right[:, SIZE // 2 :]], axis=1)
+        width = planter.width
+        left = np.roll(planter.fresh(one), -width // 4, axis=1)
+        right = np.roll(planter.fresh(other), width // 4, axis=1)
+        pixels = np.concatenate([left[:, : width // 2], right[:, width // 2 :]], axis=1)
         save(planter.name("two_cells", one), pixels)
 
 
@@ -141,13 +158,19 @@ def _wrong_labels(planter: Planter) -> None:
 
 
 def _odd_sizes(planter: Planter) -> None:
-    for size in ((40, 40), (400, 400), (128, 300)):
+    for across, down in ((0.3, 0.3), (3.0, 3.0), (1.0, 2.3)):
         label = planter.some_class()
+        size = (round(across * planter.width), round(down * planter.height))
         pixels = cv2.resize(planter.fresh(label), size, interpolation=cv2.INTER_CUBIC)
         save(planter.name("odd_size", label), pixels)
 
 
-def _drawings(rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _drawings(planter: Planter) -> list[np.ndarray]:
+    size = (planter.width, planter.height)
+    return [cv2.resize(drawing, size) for drawing in _small_drawings(planter.rng)]
+
+
+def _small_drawings(rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Pictures of no cells: noise, stripes, a green disc, black on white, rings, squares."""
     yield rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
     rows, columns = np.mgrid[:SIZE, :SIZE]
@@ -164,12 +187,12 @@ def _drawings(rng: np.random.Generator) -> Iterator[np.ndarray]:
 
 
 def _unlike_others(planter: Planter) -> None:
-    for pixels in list(_drawings(planter.rng))[:4]:
+    for pixels in _drawings(planter)[:4]:
         save(planter.name("unlike_others", planter.some_class()), pixels)
 
 
 def _repeated(planter: Planter) -> None:
-    for pixels in list(_drawings(planter.rng))[4:]:
+    for pixels in _drawings(planter)[4:]:
         path = planter.name("repeated_pictures", planter.some_class())
         save(path, pixels)
         for number in range(1, REPEATS):
