@@ -79,7 +79,7 @@ def test_files_that_cannot_be_read_are_marked(tmp_path):
     assert seen[-1] == (3, 3)
 
 
-@settings(UNTIMED, max_examples=40)
+@settings(UNTIMED, max_examples=25)
 @given(
     number=st.integers(0, 150),
     seed=st.integers(0, 99),
