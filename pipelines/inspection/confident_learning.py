@@ -1,8 +1,7 @@
 """Confident learning: which labels are likely wrong, judged from scores of unseen images.
 
 Northcutt, Jiang and Chuang: Confident learning: estimating uncertainty in dataset labels, Journal
-of Artificial Intelligence Research 70 (2021). The off-diagonal entries of the confident joint
-(equations 1 and 2) are the label issues, ranked by margin.
+of Artificial Intelligence Research 70 (2021), by its authors' library.
 """
 
 from __future__ import annotations
@@ -22,20 +21,23 @@ class LabelIssues:
         rows: Row numbers int64 ``(issues,)``, the likeliest first.
         suggested: The class that each probably is, int64 ``(issues,)``.
         margins: Its score less that of the given label, float64 ``(issues,)``.
+        confident: Whether the image is off the diagonal of the confident joint, bool
+            ``(issues,)``; otherwise only its highest score is of another class.
     """
 
     rows: np.ndarray
     suggested: np.ndarray
     margins: np.ndarray
+    confident: np.ndarray
 
 
 def find_label_issues(labels: np.ndarray, scores: np.ndarray) -> LabelIssues:
     """Finds the images that are confidently of another class than their label.
 
-    The threshold of a class is the mean score for it over the images labelled so. An image counts
-    for the class of the highest score among those whose threshold it reaches (method 2 of the
-    paper), or among all if it reaches none (method 1, for images that no class is sure of). If
-    that is not its label, and its score is higher, the label is likely wrong.
+    These are the images off the diagonal of the confident joint (method 2 of the paper: the score
+    for another class reaches the mean score of the images labelled so), and those whose highest
+    score is of another class (method 1). The first alone passes over clear cases where the scores
+    for the class they belong to are high throughout.
 
     Args:
         labels: Int ``(images,)``, 0..classes-1, each class at least once.
@@ -45,6 +47,9 @@ def find_label_issues(labels: np.ndarray, scores: np.ndarray) -> LabelIssues:
     Raises:
         ManifestError: If the shapes do not fit, a class has no image, or a score is not finite.
     """
+    from cleanlab.filter import find_label_issues as find_confident  # type: ignore[import-untyped]
+    from cleanlab.filter import find_predicted_neq_given
+
     labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
         raise ManifestError(
@@ -54,12 +59,11 @@ def find_label_issues(labels: np.ndarray, scores: np.ndarray) -> LabelIssues:
     count = np.bincount(labels, minlength=scores.shape[1])
     if len(count) != scores.shape[1] or not count.all() or not np.isfinite(scores).all():
         raise ManifestError("Every class needs a label and every score must be finite.")
-    own = scores[np.arange(len(labels)), labels]
-    thresholds = np.bincount(labels, own, scores.shape[1]) / count
-    reached = scores >= thresholds
-    counted = np.where(reached | ~reached.any(axis=1, keepdims=True), scores, -1.0)
-    best = counted.argmax(axis=1)
-    wrong = np.flatnonzero((best != labels) & (counted.max(axis=1) > own))
-    margins = scores[wrong, best[wrong]] - own[wrong]
+    confident = find_confident(labels, scores, filter_by="confident_learning", n_jobs=1)
+    rows = np.flatnonzero(confident | find_predicted_neq_given(labels, scores))
+    others = scores[rows].copy()
+    others[np.arange(len(rows)), labels[rows]] = -np.inf
+    margins = others.max(axis=1) - scores[rows, labels[rows]]
     order = np.argsort(-margins, kind="stable")
-    return LabelIssues(wrong[order], best[wrong[order]], margins[order])
+    rows = rows[order]
+    return LabelIssues(rows, others.argmax(axis=1)[order], margins[order], confident[rows])

@@ -79,7 +79,8 @@ class InspectionSettings:
             data set's median.
         folds: Parts of the cross-validation for likely wrong labels. A class with fewer images
             is left alone.
-        margin: Least lead of another class' score over that of the given label.
+        margin: Lead of another class' score over that of the given label from which the label is
+            doubted, even if confident learning does not.
         most_classes: Classes beyond which wrong labels are not looked for.
         few: Images below which a class' own distribution says nothing and that of the whole data
             set is taken.

@@ -17,9 +17,10 @@ from pipelines.manifest import Manifest
 ORDER = 110
 TITLE = "Likely wrong labels"
 ABOUT = (
-    "Confident learning (Northcutt et al. 2021) on cross-validated scores of a logistic "
-    "regression, which sees colours and edges but not fine chromatin: many of these labels are "
-    "right, and somebody who knows cells must look. Cleaning leaves them out."
+    "Confident learning (Northcutt et al. 2021), and every clear lead of another class, on "
+    "cross-validated scores of a logistic regression, which sees colours and edges but not fine "
+    "chromatin: many of these labels are right, and somebody who knows cells must look. Cleaning "
+    "leaves them out."
 )
 
 _REGULARISATION = 0.2
@@ -46,15 +47,17 @@ def find(
     )
     issues = find_label_issues(labels, scores)
     findings = []
-    for row, other, margin in zip(issues.rows, issues.suggested, issues.margins):
-        if margin < settings.margin:
-            break
+    wanted = issues.confident | (issues.margins >= settings.margin)
+    for place in np.flatnonzero(wanted):
+        row, other = issues.rows[place], issues.suggested[place]
         path = manifest.table["path"].iloc[rows[row]]
         words = (
             f"Labelled {names[labels[row]]!r} ({scores[row, labels[row]]:.0%}); looks like "
             f"{names[other]!r} ({scores[row, other]:.0%})."
         )
-        findings.append(Finding("wrong_labels", (path,), float(margin), words, (path,)))
+        findings.append(
+            Finding("wrong_labels", (path,), float(issues.margins[place]), words, (path,))
+        )
     return strongest_first(findings)
 
 
