@@ -6,6 +6,7 @@ TRAIN = [
     "tensorflow>=2.21,<2.22",
     "keras>=3.15,<3.16",
     "keras-cv==0.9.0",
+    "cleanlab>=2.9",
     "ImageHash>=4.3",
     "numpy>=2.0",
     "opencv-python-headless>=4.10",
@@ -68,7 +69,10 @@ setup(
         "dev": TRAIN + EXPORT + DEVELOP,
         "extras": ["umap-learn>=0.5"],
     },
-    package_data={"lab_models.report": ["*.html", "*.css"]},
+    package_data={
+        "lab_models.report": ["*.html", "*.css"],
+        "pipelines.inspection": ["*.html"],
+    },
     entry_points={
         "console_scripts": [
             "lab-models = lab_models.cli:main",
