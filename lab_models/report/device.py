@@ -22,11 +22,14 @@ def device_section(content: ReportContent) -> str:
     parity = content.facts.parity
     if parity is None:
         return ""
+    if "score_calibration" not in parity:
+        words = "This run was exported by an earlier version; lab-models export shows it anew."
+        return html.paragraph(words, "note")
     parts = [html.paragraph(sentence) for sentence in parity_words(parity)]
     parts += [html.paragraph(f"Beyond the limits: {fault}.", "note") for fault in parity["faults"]]
     parts.append(_models_table(parity["models"]))
-    parts.append(_scores_table(parity.get("score_calibration", {})))
-    parts.append(_cures_table(parity.get("cures", {})))
+    parts.append(_scores_table(parity["score_calibration"]))
+    parts.append(_cures_table(parity["cures"]))
     parts.append(_flips(parity["flips"], content.facts.data_root))
     parts.append(html.details("Recall and precision by class", _classes_table(parity["classes"])))
     return "".join(parts)
@@ -78,8 +81,6 @@ def _models_table(models: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _scores_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
-    if not scores:
-        return ""
     head = ("model", "temperature", "calibration error", "after", "answered", "of these right")
     rows = [
         (
