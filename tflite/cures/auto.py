@@ -1,8 +1,8 @@
 """``--cure auto``: the cheapest cure with which int8 answers as the float model does.
 
 Cures are tried in the order of what they cost, each on top of the float file that all share, and
-judged on the validation images; the first that reaches the aim is taken, else the best of all.
-What was tried, and with what result, is recorded in the export.
+judged on the validation images; the first that reaches the aim is taken, else the one that comes
+closest to it. What was tried, and with what result, is recorded in the export.
 """
 
 from __future__ import annotations
@@ -192,7 +192,8 @@ def cure_int8(
         say(f"cure {cure.name}: accuracy {points:+.2f} points, {agreement}{reached}")
         if attempt.reached:
             break
-    attempt, content = max(tried, key=_worth)
+    # Of equals the first, which is the cheapest.
+    attempt, content = min(tried, key=lambda one: _shortfall(one[0], aim))
     return Cured(content, attempt.cure, tuple(attempt for attempt, _ in tried))
 
 
@@ -210,6 +211,7 @@ def _judge(cure: Cure, content: bytes, judge: Judge, aim: Aim) -> Attempt:
     return Attempt(cure.name, loss, agreement, reached)
 
 
-def _worth(tried: tuple[Attempt, bytes]) -> tuple[bool, float, float]:
-    attempt = tried[0]
-    return attempt.reached, -attempt.accuracy_loss, attempt.agreement
+def _shortfall(attempt: Attempt, aim: Aim) -> float:
+    """How far an attempt stays behind the aim; what it gains beyond is mostly chance."""
+    lost = max(0.0, attempt.accuracy_loss - aim.accuracy_loss)
+    return lost + max(0.0, aim.agreement - attempt.agreement)

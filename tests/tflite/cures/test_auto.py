@@ -28,6 +28,13 @@ def test_the_search_ends_with_the_first_cure_that_reaches_the_aim(model, pixels)
     assert said[1] == "cure mse_calibration: accuracy -0.10 points, agreement 1.0000, reached"
 
 
+def test_without_success_the_closest_to_the_aim_is_taken(model, pixels):
+    answers = iter([(-0.01, 0.97), (0.002, 0.985), (0.0, 0.98), (0.002, 0.985), (0.1, 1.0)])
+    cured = cure_int8(model, pixels, AUTO, lambda content: next(answers))
+    # Gaining accuracy does not make up for lost agreement; of equals the cheaper wins.
+    assert cured.cure == CURES[1].name
+
+
 def test_without_success_the_best_is_taken_and_training_comes_last(model, pixels):
     judge = Judge(0.05, 0.04, 0.02, 0.03, 0.06, 0.05)
     trained = cure_int8(model, pixels, NONE, judge).content
