@@ -94,3 +94,39 @@ def test_convnext_is_recommended_dynamic_int8_and_stays_one_partition():
         assert (proof.delegates_after, proof.other_operators_after) == (1, 0)
         assert np.abs(_answers(result.content, images) - expected).max() <= limit
         assert Graph.read(result.content).op_counts()["DEPTHWISE_CONV_2D"] == 54
+
+
+def _vision_transformer(side=64, patch=16, width=32, depth=2, heads=2):
+    """ViT (Dosovitskiy et al. 2021) with mean pooling, of a few small blocks."""
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((side, side, 3))
+    x = layers.Conv2D(width, patch, strides=patch)(layers.Rescaling(1 / 127.5, -1)(image))
+    patches = (side // patch) ** 2
+    x = layers.Reshape((patches, width))(x)
+    x = x + layers.Embedding(patches, width)(keras.ops.arange(patches))
+    for _ in range(depth):
+        y = layers.LayerNormalization()(x)
+        x = x + layers.MultiHeadAttention(heads, width // heads)(y, y)
+        y = layers.Dense(4 * width, activation="gelu")(layers.LayerNormalization()(x))
+        x = x + layers.Dense(width)(y)
+    pooled = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    return keras.Model(image, layers.Dense(5, activation="softmax")(pooled))
+
+
+@pytest.mark.slow
+def test_a_vision_transformer_is_recommended_dynamic_int8_in_one_partition():
+    from tflite.convert import convert
+    from tflite.quantization_recipes import DYNAMIC_INT8, FLOAT32
+    from tflite.rewrites.prove import delegate_parts
+
+    model = _vision_transformer()
+    images = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.uint8)
+    plain = convert(model, FLOAT32, images)
+    found = recommended_quantization(plain)
+    assert found.recipe == "dynamic_int8"
+    assert {"SOFTMAX", "GELU"} <= set(found.operators)
+    assert delegate_parts(convert(model, DYNAMIC_INT8, images)) == (1, 0)
+    shared = float_file(fix_batch(with_logits(model)), images[0])
+    assert delegate_parts(quantize_file(calibrate(shared, images)))[0] > 1
