@@ -17,9 +17,6 @@ import numpy as np
 
 from tflite.quiet import quiet_converter
 
-# Root mean squared error of rounding alone, in steps: the spread of a uniform distribution.
-_ROUNDING = 1 / math.sqrt(12)
-
 
 @dataclass(frozen=True)
 class LayerError:
@@ -28,17 +25,13 @@ class LayerError:
     Args:
         tensor: Name of the layer's output tensor.
         op: Kind of the op, such as ``"CONV_2D"``.
-        error: Root mean squared error in steps of the output; rounding alone gives 0.29.
+        error: Root mean squared error in steps of the output; rounding alone gives 0.29, the
+            spread of a uniform distribution, 1 / sqrt(12).
     """
 
     tensor: str
     op: str
     error: float
-
-    @property
-    def beyond_rounding(self) -> float:
-        """How many times the error of rounding alone."""
-        return self.error / _ROUNDING
 
 
 def layer_errors(calibrated: bytes, images: np.ndarray) -> tuple[LayerError, ...]:

@@ -22,7 +22,7 @@ def test_a_layer_whose_output_has_a_rare_peak_is_found(pixels):
     calibrated = calibrate(float_file(fix_batch(model), pixels[0]), pixels)
     errors = layer_errors(calibrated, pixels[:4])
     assert [layer.error for layer in errors] == sorted((e.error for e in errors), reverse=True)
-    assert all(layer.beyond_rounding >= 0 for layer in errors)
+    assert errors[0].error > 0.3  # more than rounding, which gives 0.29
     names = {text(t.name) for t in read_model(calibrated).subgraphs[0].tensors}
     worst = most_sensitive_tensors(calibrated, pixels, 2)
     assert worst == tuple(layer.tensor for layer in errors[:2])
