@@ -16,14 +16,23 @@ import pandas as pd
 from pipelines.errors import ManifestError, name_rows, name_some
 from pipelines.labels import order_classes
 from pipelines.leaks import find_leaks
+from pipelines.stored_content import is_there
 from pipelines.tables import read_text_table
 from tflite.runtime.files import whole_file
 
+FURTHER_IMAGE = "image:"
+"""How the columns begin that name further images of a row, such as ``image:dark_field``.
+
+They show the same place in another light (study particles). Their paths are relative to the
+manifest's root as ``path`` is; "" where an image does not exist. See `pipelines.further_images`.
+"""
+
 COLUMNS = ("path", "label", "source", "slide", "patient", "experts", "agreement", "split")
 """The columns of every manifest, in this order; further columns are kept behind them, and come
-back from CSV as text.
+back from CSV as text; those that begin with `FURTHER_IMAGE` name further images of the row.
 
-``path``: image file, relative to the manifest's root, posix style. ``label``: class.
+``path``: image file, or a part of one (see `tflite.runtime.references`), relative to the
+manifest's root, posix style. ``label``: class.
 ``source``: database or laboratory. ``slide``, ``patient``: names that are unique in the data set.
 ``experts``: how many experts labelled the image, 0 where that is not known. ``agreement``: the
 fraction of them that gave ``label``, NaN where that is not known. ``split``: one of `SPLITS`, or
@@ -74,6 +83,11 @@ class Manifest:
     def paths(self) -> list[Path]:
         """The image files of all rows, in order."""
         return [self.root / str(path) for path in self.table["path"]]
+
+    @property
+    def further_images(self) -> tuple[str, ...]:
+        """The columns that name further images of a row."""
+        return tuple(name for name in self.table.columns if name.startswith(FURTHER_IMAGE))
 
     @property
     def label_ids(self) -> np.ndarray:
@@ -180,7 +194,8 @@ def _value_faults(table: pd.DataFrame, classes: Sequence[str] | None) -> Iterato
         "the agreement is not between 0 and 1": (agreement < 0) | (agreement > 1),
         f"the split is none of {', '.join(SPLITS)}": ~table["split"].isin((*SPLITS, "")),
     }
-    for name in ("path", "label", "source", "slide", "patient"):
+    further = [name for name in table.columns if name.startswith(FURTHER_IMAGE)]
+    for name in ("path", "label", "source", "slide", "patient", *further):
         tests[f"the {name} holds a line break or another control character"] = np.array(
             [_BAD_CHARACTERS.search(value) is not None for value in table[name]]
         )
@@ -226,16 +241,18 @@ def _manifest_faults(manifest: Manifest, files: bool, every_class: bool) -> Iter
         yield f"no image has the label {name_some(empty)}; add images or drop the class"
     if files:
         root = str(manifest.root)
-        missing = [
-            row
-            for row, path in enumerate(manifest.table["path"])
-            if not os.path.isfile(os.path.join(root, path))  # noqa: PTH113, PTH118 (100,000 rows)
-        ]
-        if missing:
-            yield (
-                f"{len(missing)} of {len(manifest)} files are missing below {root}: "
-                f"{name_rows(manifest.table, missing)}"
-            )
+        for name in ("path", *manifest.further_images):
+            missing = [
+                row
+                for row, path in enumerate(manifest.table[name])
+                if path and not is_there(os.path.join(root, path))  # noqa: PTH118 (100,000 rows)
+            ]
+            if missing:
+                whose = "" if name == "path" else f" of the column {name}"
+                yield (
+                    f"{len(missing)} of {len(manifest)} files{whose} are missing below {root}, "
+                    f"or too short: {name_rows(manifest.table, missing)}"
+                )
     yield from find_leaks(manifest.table, manifest.root, content=files)
 
 
@@ -255,11 +272,22 @@ def write_manifest(manifest: Manifest, path: Path | str, rebase: bool = False) -
         root, home = str(manifest.root.resolve()), str(path.parent.resolve())
         prefix = Path(os.path.relpath(root, home)).as_posix()
         if prefix != ".":
-            table = table.assign(path=[f"{prefix}/{name}" for name in table["path"]])
+            table = prefix_paths(table, prefix)
     with whole_file(path) as temporary:
         table.to_csv(
             temporary, index=False, encoding="utf-8", lineterminator="\n", quoting=_quoting(table)
         )
+
+
+def prefix_paths(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """The table with all its images below another folder: those of ``path`` and further ones.
+
+    Args:
+        table: Of a manifest.
+        prefix: Folder without a closing slash, posix style.
+    """
+    names = ["path", *(name for name in table.columns if name.startswith(FURTHER_IMAGE))]
+    return table.assign(**{n: [p and f"{prefix}/{p}" for p in table[n]] for n in names})
 
 
 def _quoting(table: pd.DataFrame) -> Literal[0, 2]:

@@ -17,7 +17,7 @@ from pipelines.errors import ManifestError
 from pipelines.inspection.finding import count_images
 from pipelines.inspection.inspector import Inspection
 from pipelines.inspection.page import PageSettings, inspection_page
-from pipelines.manifest import write_manifest
+from pipelines.manifest import prefix_paths, write_manifest
 from pipelines.quarantine import write_quarantine
 from tflite.runtime.files import write_whole
 
@@ -119,7 +119,7 @@ def _rebased(inspection: Inspection, folder: Path) -> Inspection:
         )
         for kind, found in inspection.findings.items()
     }
-    table = manifest.table.assign(path=move(tuple(manifest.table["path"])))
+    table = prefix_paths(manifest.table, prefix)
     moved = replace(manifest.with_table(table), root=folder)
     return replace(inspection, manifest=moved, findings=findings)
 

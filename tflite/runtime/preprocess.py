@@ -11,6 +11,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import ImageError
+from tflite.runtime.references import ImageReference, parse_reference
+from tflite.runtime.stored_images import read_stored
 
 ImageSource = Union[str, Path, bytes, "np.ndarray"]
 
@@ -34,31 +36,60 @@ _RESAMPLING = {
 def decode_image(source: ImageSource) -> Image.Image:
     """Decodes any image to RGB, 8 bits a channel, upright.
 
-    The rule: the EXIF rotation is applied; 16-bit grey keeps its upper 8 bits; palettes are
-    looked up; transparency is laid over white, the colour of an empty bright field; CMYK and
-    other modes are converted by Pillow.
+    The rule: the EXIF rotation is applied; 16 bits a channel keep their upper 8;
+    palettes are looked up; transparency is laid over white, the colour of an empty bright field;
+    CMYK and other modes are converted by Pillow; of several pages or frames the first counts.
+    A cut-out (``#xywh=``) is taken last, from the upright image.
 
     Args:
-        source: A path, the bytes of a file, or a uint8 array ``(rows, columns)`` or
-            ``(rows, columns, 3)``.
+        source: A path or reference (see `tflite.runtime.references`), the bytes of a file, or a
+            uint8 array ``(rows, columns)`` or ``(rows, columns, 3)``. Items of NumPy archives
+            may also be uint16 (their upper 8 bits count) and have a last axis of length 1.
 
     Returns:
         A loaded Pillow image of mode RGB.
 
     Raises:
         ImageError: If the file is missing, empty, truncated, not an image of one of the
-            `IMAGE_FORMATS`, or larger than `MAX_PIXELS`; the message names the file.
+            `IMAGE_FORMATS`, or larger than `MAX_PIXELS`, or a reference leads out of its file;
+            the message names the file.
     """
     if isinstance(source, np.ndarray):
-        return _from_array(source)
-    if not isinstance(source, (str, Path, bytes)):
+        return _from_array(source, "An image array")
+    if isinstance(source, bytes):
+        return _decode_file(io.BytesIO(source), "the bytes given")
+    if not isinstance(source, (str, Path)):
         raise ImageError(
             "An image is a path, the bytes of a file or a uint8 array, got "
             f"{type(source).__name__}."
         )
-    name = "the bytes given" if isinstance(source, bytes) else str(source)
+    reference = parse_reference(source)
+    if reference.is_file:
+        return _decode_file(source, str(source))
+    return _decode_part(reference)
+
+
+def _decode_part(reference: ImageReference) -> Image.Image:
+    stored = read_stored(reference)
+    if isinstance(stored, np.ndarray):
+        image = _from_array(stored, f"{reference}: the item")
+    elif isinstance(stored, bytes):
+        image = _decode_file(io.BytesIO(stored), str(reference))
+    else:
+        image = _decode_file(stored, reference.file)
+    if reference.box is None:
+        return image
+    left, top, width, height = reference.box
+    if width < 1 or height < 1 or left + width > image.width or top + height > image.height:
+        raise ImageError(
+            f"{reference} leads out of the image, which has {image.width} columns and "
+            f"{image.height} rows."
+        )
+    return image.crop((left, top, left + width, top + height))
+
+
+def _decode_file(opened: Union[str, Path, io.BytesIO], name: str) -> Image.Image:
     try:
-        opened = io.BytesIO(source) if isinstance(source, bytes) else source
         # No catch_warnings here: it is not safe where several threads decode.
         with Image.open(opened, formats=IMAGE_FORMATS) as image:
             _check_size(image.size, name)
@@ -92,14 +123,14 @@ def _check_size(size: Tuple[int, int], name: str) -> None:
         raise ImageError(_too_large(name, f"{size[0]}x{size[1]}"))
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def _from_array(array: np.ndarray, what: str) -> Image.Image:
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
         raise ImageError(
-            "An image array must be uint8 of shape (rows, columns) or (rows, columns, 3), "
+            f"{what} must be uint8 of shape (rows, columns) or (rows, columns, 3), "
             f"got {array.dtype} {array.shape}."
         )
     if 0 in array.shape:
-        raise ImageError(f"An image array must not be empty, got shape {array.shape}.")
+        raise ImageError(f"{what} must not be empty, got shape {array.shape}.")
     return Image.fromarray(np.ascontiguousarray(array)).convert("RGB")
 
 
