@@ -18,7 +18,7 @@ import zlib
 from bisect import bisect_right
 from collections import OrderedDict
 from pathlib import Path
-from typing import BinaryIO, Dict, List, Tuple, Union
+from typing import IO, Dict, List, Tuple, Union
 
 import numpy as np
 
@@ -172,7 +172,7 @@ def _member(archive: zipfile.ZipFile, path: Path, name: str) -> zipfile.ZipInfo:
     return member
 
 
-def _header(stream: BinaryIO, what: str) -> Tuple[Tuple[int, ...], np.dtype]:
+def _header(stream: IO[bytes], what: str) -> Tuple[Tuple[int, ...], np.dtype]:
     """Shape and dtype of an array that can be read item by item."""
     shape, dtype, fortran = _plain_header(stream, what)
     if dtype.hasobject:
@@ -187,7 +187,7 @@ def _header(stream: BinaryIO, what: str) -> Tuple[Tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _plain_header(stream: BinaryIO, what: str) -> Tuple[Tuple[int, ...], np.dtype, bool]:
+def _plain_header(stream: IO[bytes], what: str) -> Tuple[Tuple[int, ...], np.dtype, bool]:
     try:
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Union
@@ -57,7 +56,7 @@ def open_array(path: Union[str, Path], name: str) -> NpzArray:
         ImageError: As `NpzArray`.
     """
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror}.") from None
     return _kept_array(str(path), name, status.st_mtime_ns, status.st_size)
