@@ -42,16 +42,26 @@ def _number_known(table: pd.DataFrame, name: str) -> int:
     return len(set(table[name]) - {""})
 
 
+def grouping_columns(table: pd.DataFrame) -> list[str]:
+    """Names of the columns that say where images come from, so that they can form groups."""
+    further = [name for name in table.columns if name not in COLUMNS]
+    names = ["patient", "slide", "source", *further]
+    return [name for name in names if name not in NOT_FOR_GROUPING]
+
+
+def without_group(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Places of the images for which a column is empty, int64, from 0 and ascending."""
+    values = table[column]
+    return np.flatnonzero(values.isna() | (values.astype(str) == ""))
+
+
 def _check_known(table: pd.DataFrame, by: str) -> None:
     if by not in table.columns:
-        further = [name for name in table.columns if name not in COLUMNS]
-        names = ["patient", "slide", "source", *further]
-        usable = [name for name in names if name not in NOT_FOR_GROUPING]
         raise ManifestError(
             f"The images cannot be split by {by!r}: there is no such column. Split by auto, image, "
-            f"near_duplicates, or a column: {', '.join(usable)}."
+            f"near_duplicates, or a column: {', '.join(grouping_columns(table))}."
         )
-    unknown = np.flatnonzero(table[by].isna() | (table[by].astype(str) == ""))
+    unknown = without_group(table, by)
     if len(unknown):
         rows = table.reset_index(drop=True)
         raise ManifestError(

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from pipelines.errors import ManifestError
 from pipelines.folds import FoldSettings, choose_fold, make_folds
+from pipelines.fractions import choose_fraction
 from pipelines.manifest import Manifest
 from pipelines.near_duplicates import NearDuplicateSettings, Progress, mark_near_duplicates
 from pipelines.split import SplitSettings, split_manifest
-from pipelines.subsets import SubsetSettings, choose_fraction, choose_subset
+from pipelines.subsets import SubsetSettings, choose_subset
 
 PBC_VALIDATION, PBC_TEST = 0.2, 0.3
 """Study pbc split its subsets 5:2:3."""
@@ -28,7 +29,8 @@ class SplitPlan:
         subsets: Which subsets are drawn. None takes the data set's own if its own split stands,
             and else draws those of study pbc.
         fraction: Share of the training side that is kept.
-        seed: Of the choice of training images, and of subsets if `subsets` is None.
+        fraction_by: What that share counts: ``image``, or whole groups such as ``slide``.
+        seed: Of the choice of training images or groups, and of subsets if `subsets` is None.
 
     Raises:
         ManifestError: If the fields do not go together.
@@ -41,6 +43,7 @@ class SplitPlan:
     subset: str = ""
     subsets: SubsetSettings | None = None
     fraction: float | None = None
+    fraction_by: str = "image"
     seed: int = 3001
 
     def __post_init__(self) -> None:
@@ -93,5 +96,7 @@ def carry_out(
         subsets = plan.subsets or (None if own else SubsetSettings(seed=plan.seed))
         made = tuple(choose_subset(one, plan.subset, subsets) for one in made)
     if plan.fraction is not None:
-        made = tuple(choose_fraction(one, plan.fraction, plan.seed) for one in made)
+        made = tuple(
+            choose_fraction(one, plan.fraction, plan.seed, plan.fraction_by) for one in made
+        )
     return made

@@ -20,6 +20,11 @@ _SINGLY = ("image", NEAR_DUPLICATES)
 FOLD, SUBSET, FRACTION = "test_fold", "nested_subset", "training_fraction"
 """Columns by which a manifest tells that it is one of several folds, subsets or fractions."""
 
+FRACTION_BY, FRACTION_KEPT = "training_fraction_by", "training_fraction_kept"
+"""What a fraction counted (images, or groups such as slides), and what was reached, in words."""
+
+_NAMES = ("patient", "slide", "source")
+
 
 def class_counts(manifest: Manifest) -> pd.DataFrame:
     """Images of each class on each side.
@@ -157,12 +162,35 @@ def _parts(table: pd.DataFrame) -> Iterator[str]:
                 )
     for name in sorted(set(table.get(SUBSET, ())) - {""}):
         yield f"These are the images of the nested subset {name}; larger subsets hold it whole."
-    for name in sorted(set(table.get(FRACTION, ())) - {""}):
-        yield (
-            f"Of the training side {name} of the images (1 is all) were kept, stratified by class "
-            "and not by slide or patient: there are fewer images, but hardly fewer slides. The "
-            "smaller fractions of the same seed lie within it."
-        )
+    yield from _fractions(table)
+
+
+def _fractions(table: pd.DataFrame) -> Iterator[str]:
+    if FRACTION not in table.columns:
+        return
+    told = table.reindex(columns=[FRACTION, FRACTION_BY, FRACTION_KEPT], fill_value="")
+    for share, by, kept in sorted(set(told.itertuples(index=False, name=None))):
+        if not share:
+            continue
+        reached = f": {kept}" if kept else ""
+        if by in ("", "image"):
+            yield (
+                f"Of the training side {share} of the images (1 is all) were kept{reached}, "
+                "stratified by class and not by slide or patient: a curve over such fractions "
+                "says what more images of the same slides would bring, not what more slides would."
+            )
+        else:
+            yield (
+                f"Of the training side {share} of the {plural(by)} (1 is all) were kept as a "
+                f"whole{reached}. The share of the images differs as far as they differ in size; "
+                "which of them are kept is drawn, so results vary from seed to seed."
+            )
+        yield "The smaller fractions of the same kind and seed lie within it."
+
+
+def plural(column: str) -> str:
+    """Several values of a column, as people say it: ``slides``, ``values of the column day``."""
+    return f"{column}s" if column in _NAMES else f"values of the column {column}"
 
 
 def _unknown(table: pd.DataFrame, used: str | None) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Parts of a data set that lie within one another: tiny within small, 1 % within 10 %."""
+"""Parts of a data set that lie within one another: tiny within small, small within medium."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from pipelines.errors import ManifestError
 from pipelines.manifest import Manifest
 from pipelines.side_checks import check_kept_classes
-from pipelines.split_report import FRACTION, SUBSET
+from pipelines.split_report import SUBSET
 from pipelines.stratify import draw_order
 
 SMALLEST = "smallest_subset"
@@ -18,9 +18,6 @@ SMALLEST = "smallest_subset"
 
 PBC_SIZES = (("tiny", 400), ("small", 4200), ("medium", 8500), ("large", 17084))
 """Subsets of study pbc, training, validation and test (5:2:3) together."""
-
-PARTICLE_FRACTIONS = (0.01, 0.02, 0.05, 0.10, 0.20, 0.25, 0.50, 1.0)
-"""Shares of the training side of which study particles drew its learning curve."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +67,16 @@ def nested_order(manifest: Manifest, seed: int) -> np.ndarray:
     table = manifest.table
     draw = draw_order(list(table["path"]), seed)
     strata = [table["split"], table["label"]]
-    rank, size = _rank_and_size(pd.Series(draw), strata)
+    rank, size = rank_and_size(pd.Series(draw), strata)
     frame = pd.DataFrame(
         {"later": rank > 0, "place": (rank + 0.5) / size, "draw": draw, "side": table["split"]}
     ).sort_values(["later", "place", "draw"], kind="stable")
-    rank, size = _rank_and_size(pd.Series(np.arange(len(frame)), frame.index), [frame["side"]])
+    rank, size = rank_and_size(pd.Series(np.arange(len(frame)), frame.index), [frame["side"]])
     frame["place"] = (rank + 0.5) / size
     return frame.sort_values(["place", "draw"], kind="stable").index.to_numpy(np.int64)
 
 
-def _rank_and_size(values: pd.Series, strata: list[pd.Series]) -> tuple[pd.Series, pd.Series]:
+def rank_and_size(values: pd.Series, strata: list[pd.Series]) -> tuple[pd.Series, pd.Series]:
     """Rank of each value within its stratum, from 0, and the size of the stratum."""
     grouped = values.groupby(strata)
     return grouped.rank(method="first").astype(np.int64) - 1, grouped.transform("size")
@@ -140,42 +137,20 @@ def choose_subset(
         )
     inside = smallest.isin(names[: names.index(name) + 1]).to_numpy()
     named = manifest.with_table(manifest.table.assign(**{SUBSET: name}))
-    return _part(named, inside, f"The subset {name}")
+    return keep_part(named, inside, f"The subset {name}")
 
 
-def choose_fraction(manifest: Manifest, fraction: float, seed: int = 3001) -> Manifest:
-    """Keeps a part of the training side and all of the others, for a learning curve.
+def keep_part(manifest: Manifest, keep: np.ndarray, what: str) -> Manifest:
+    """The images that are kept, none of whose classes may be lost from a side.
 
     Args:
-        manifest: With its split.
-        fraction: Share of the training images that is kept, above 0 to 1; study particles took
-            `PARTICLE_FRACTIONS`. Fractions of one seed are nested.
-        seed: Decides which images.
-
-    Returns:
-        The manifest without the other training images, and the column ``training_fraction``.
+        manifest: The data set.
+        keep: bool ``(images,)``.
+        what: What the part is called in the message.
 
     Raises:
-        ManifestError: If the fraction is out of range, nothing is split yet, or a class would
-            lose all its training images.
+        ManifestError: If nothing is kept or a side would lose a class; tells the counts.
     """
-    if not 0 < fraction <= 1:
-        raise ManifestError(f"A fraction is above 0 and at most 1 (all), got {fraction!r}.")
-    train = manifest.rows("train")
-    if not len(train):
-        raise ManifestError(
-            f"{manifest.root} has no training side yet of which {fraction:g} could be taken; "
-            "split it first."
-        )
-    order = nested_order(manifest.with_table(manifest.table.iloc[train]), seed)
-    number = int(np.floor(fraction * len(train) + 0.5))
-    keep = np.ones(len(manifest), bool)
-    keep[train[order[number:]]] = False
-    marked = manifest.with_table(manifest.table.assign(**{FRACTION: f"{fraction:g}"}))
-    return _part(marked, keep, f"{100 * fraction:g} % of {len(train):,} training images")
-
-
-def _part(manifest: Manifest, keep: np.ndarray, what: str) -> Manifest:
     if not keep.any():
         raise ManifestError(f"{what} would hold no image; ask for more.")
     part = manifest.with_table(manifest.table[keep])

@@ -53,6 +53,12 @@ def add_split_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--fraction", type=float, metavar="SHARE", help="keep this share of the training side")
     add(
+        "--fraction-by",
+        metavar="BY",
+        help="what the share counts: image (default), or whole groups, which are kept or left "
+        "out together: slide, patient, source, or any further column",
+    )
+    add(
         "--allow-missing-classes",
         action="store_true",
         help="accept that a class is missing on a side; the report names it",
@@ -69,6 +75,10 @@ def plan_of(arguments: argparse.Namespace) -> SplitPlan:
     from pipelines.split_plan import SplitPlan
 
     further: dict[str, Any] = {}
+    if arguments.fraction_by is not None:
+        if arguments.fraction is None:
+            raise LabError("--fraction-by needs --fraction SHARE: say how much is to be kept.")
+        further["fraction_by"] = arguments.fraction_by
     if arguments.near_duplicates or arguments.split_by == "near_duplicates":
         further["near_duplicates"] = NearDuplicateSettings(workers=arguments.workers)
     if arguments.folds is not None:

@@ -11,10 +11,8 @@ from pipelines.manifest import make_manifest
 from pipelines.split import SplitSettings, split_manifest
 from pipelines.split_report import describe_split
 from pipelines.subsets import (
-    PARTICLE_FRACTIONS,
     PBC_SIZES,
     SubsetSettings,
-    choose_fraction,
     choose_subset,
     mark_subsets,
     nested_order,
@@ -73,37 +71,6 @@ def test_images_beyond_the_largest_subset_are_in_none():
     assert sorted(marked.table["smallest_subset"]) == ["", "", "few", "few", "more", "more"]
 
 
-def test_fractions_of_the_training_side_are_nested_and_leave_the_others():
-    manifest = like_pbc(part=10)
-    train = manifest.table.loc[manifest.rows("train"), "label"].value_counts()
-    others = set(manifest.table.loc[manifest.table["split"] != "train", "path"])
-    inside: set[str] = set()
-    for fraction in PARTICLE_FRACTIONS:
-        part = choose_fraction(manifest, fraction)
-        counts = part.table.loc[part.rows("train"), "label"].value_counts()
-        assert (counts - fraction * train).abs().max() <= 1
-        assert inside < set(part.table["path"])
-        inside = set(part.table["path"])
-        assert others < inside
-        assert f"Of the training side {fraction:g} of the images" in describe_split(part)
-    assert len(inside) == len(manifest)
-
-
-def test_another_seed_takes_other_images():
-    manifest = like_pbc(part=10)
-    one, other = (set(choose_fraction(manifest, 0.1, seed).table["path"]) for seed in (1, 2))
-    assert one != other
-
-
-def test_a_fraction_too_small_for_all_classes_is_refused_with_the_counts():
-    manifest = listed(["x"] * 8 + ["y"] * 2 + ["x", "y"], ["train"] * 10 + ["test"] * 2)
-    with pytest.raises(
-        ManifestError, match=r"10 % of 10 training images.*y train 0; .*y train 2\."
-    ):
-        choose_fraction(manifest, 0.1)
-    assert set(choose_fraction(manifest, 0.2).table["label"]) == {"x", "y"}
-
-
 def test_a_subset_too_small_for_all_classes_is_refused_with_the_counts():
     manifest = listed(["x", "y"] * 4, ["train", "train", "test", "test"] * 2)
     chosen = SubsetSettings(sizes=(("tiny", 3), ("small", 4)))
@@ -112,19 +79,9 @@ def test_a_subset_too_small_for_all_classes_is_refused_with_the_counts():
     assert len(choose_subset(manifest, "small", chosen)) == 4
 
 
-@pytest.mark.parametrize("fraction", [0, -1, 1.01, float("nan")])
-def test_a_fraction_must_be_one(fraction):
-    with pytest.raises(ManifestError, match="A fraction is above 0 and at most 1"):
-        choose_fraction(listed(["x"] * 3, "train"), fraction)
-
-
 def test_what_is_not_there_is_told():
-    with pytest.raises(ManifestError, match="no training side yet"):
-        choose_fraction(listed(["x"] * 3, ""), 0.5)
     with pytest.raises(ManifestError, match="subsets tiny, small, medium, large, got 'huge'"):
         choose_subset(listed(["x"] * 3, ""), "huge")
-    with pytest.raises(ManifestError, match=r"would hold no image|without a class"):
-        choose_fraction(listed(["x"] * 3, "train"), 0.1)
 
 
 @pytest.mark.parametrize("sizes", [(), (("a", 0),), (("a", 5), ("b", 5)), (("a", 1), ("a", 2))])

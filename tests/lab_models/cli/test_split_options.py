@@ -91,3 +91,18 @@ def test_a_missing_class_is_refused_unless_allowed(tmp_path, capsys):
     assert "rare cell train 1, validation 0" in capsys.readouterr().err
     assert main(["data", str(tmp_path), "--split-by", "image", "--allow-missing-classes"]) == 0
     assert "not on every side: rare cell" in capsys.readouterr().out
+
+
+def test_a_fraction_keeps_whole_slides(tmp_path, capsys):
+    manifest_of(tmp_path, {"x": 60})
+    rows = [f"x/{number}.png,x,s{number % 10}" for number in range(60)]
+    (tmp_path / "in.csv").write_text("\n".join(["path,label,slide", *rows]) + "\n")
+    words = ["data", str(tmp_path / "in.csv"), "--split-by", "slide", "--fraction-by", "slide"]
+    file = tmp_path / "out.csv"
+    assert main([*words, "--fraction", "0.5", "--write", str(file)]) == 0
+    table = read_manifest(file).table
+    assert table["split"].value_counts().to_dict() == {"train": 24, "validation": 12}
+    assert table.loc[table["split"] == "train", "slide"].nunique() == 4
+    assert "24 of 48 images (0.5), 4 of 8 slides (0.5)" in capsys.readouterr().out
+    assert main(words) == 2
+    assert "--fraction-by needs --fraction SHARE" in capsys.readouterr().err
