@@ -172,13 +172,14 @@ def _of_split(table: pd.DataFrame, split: str, data: Path) -> pd.DataFrame:
 def _trained_on(table: pd.DataFrame, root: Path, facts: RunFacts) -> tuple[np.ndarray, str]:
     """Which images the model was trained on, recognised by their content: bool, and in words."""
     from pipelines.same_content import same_content
+    from pipelines.stored_content import is_there
 
     none = np.zeros(len(table), bool)
     if facts.manifest is None or facts.data_root is None:
         return none, "The run does not say what it was trained on, so overlap is not known."
     trained = facts.manifest[facts.manifest["split"] == "train"]["path"]
     known = [facts.data_root / path for path in trained]
-    gone = sum(not path.exists() for path in known)
+    gone = sum(not is_there(str(path)) for path in known)
     if gone == len(known):
         return none, "The training images are gone, so overlap with them is not known."
     # A training image met again under its own path is a file equal to itself.

@@ -208,3 +208,73 @@ def test_reads_back_what_was_written(tmp_path_factory, rows, names):
     again = read_manifest(folder / "m.csv", check_files=False)
     pd.testing.assert_frame_equal(again.table, manifest.table, check_exact=True)
     assert again.classes == manifest.classes
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """A shard of one image of 100 bytes, an archive of three, a field."""
+    (tmp_path / "s.tfrecord").write_bytes(bytes(100))
+    np.savez_compressed(tmp_path / "a.npz", images=np.zeros((3, 8, 8, 3), np.uint8))
+    write_image(tmp_path / "field.png")
+    return tmp_path
+
+
+PARTS = ["s.tfrecord#bytes=40,60", "a.npz#array=images,2", "field.png#xywh=0,0,4,4"]
+
+
+def test_paths_may_name_parts_of_files(packed):
+    table = pd.DataFrame({"path": [*PARTS, "field.png"], "label": list("xyxy")})
+    manifest = make_manifest(table, packed)
+    check_manifest(manifest)
+    folder = packed / "lists"
+    folder.mkdir()
+    write_manifest(manifest, folder / "m.csv", rebase=True)
+    back = read_manifest(folder / "m.csv")
+    assert back.table["path"].tolist() == [f"../{p}" for p in (*PARTS, "field.png")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "t.tfrecord#bytes=40,60",
+        "s.tfrecord#bytes=40,61",
+        "a.npz#array=images,3",
+        "a.npz#array=labels,0",
+        "s.tfrecord#array=images,0",
+        "gone.png#xywh=0,0,4,4",
+    ],
+)
+def test_parts_beyond_their_file_are_missing(packed, path):
+    manifest = make_manifest(pd.DataFrame({"path": [*PARTS, path], "label": list("xyxy")}), packed)
+    with pytest.raises(ManifestError, match="1 of 4 files are missing") as caught:
+        check_manifest(manifest)
+    assert path in str(caught.value)
+
+
+def test_one_item_on_two_sides_is_a_leak(packed):
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    np.savez(packed / "b.npz", images=images)
+    paths = ["b.npz#array=images,0", "b.npz#array=images,1"]
+    table = pd.DataFrame({"path": paths, "label": list("xx"), "split": ["train", "test"]})
+    with pytest.raises(ManifestError, match="same file content is on two sides"):
+        check_manifest(make_manifest(table, packed))
+
+
+def test_further_images_of_a_row_are_checked_and_move_along(tmp_path):
+    for name in ("a.png", "b.png", "a_dark.png"):
+        write_image(tmp_path / name)
+    manifest = make_manifest(table_of(**{"image:dark_field": ["a_dark.png", None]}), tmp_path)
+    assert manifest.further_images == ("image:dark_field",)
+    check_manifest(manifest)
+    (tmp_path / "lists").mkdir()
+    write_manifest(manifest, tmp_path / "lists" / "m.csv", rebase=True)
+    back = read_manifest(tmp_path / "lists" / "m.csv")
+    assert back.table["image:dark_field"].tolist() == ["../a_dark.png", ""]
+    (tmp_path / "a_dark.png").unlink()
+    with pytest.raises(ManifestError, match=r"image:dark_field are missing.*row 0"):
+        check_manifest(manifest)
+
+
+def test_further_images_hold_no_control_characters(tmp_path):
+    with pytest.raises(ManifestError, match="image:dark holds a line break"):
+        make_manifest(table_of(**{"image:dark": ["a\nb.png", ""]}), tmp_path)
