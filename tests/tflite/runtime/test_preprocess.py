@@ -67,6 +67,57 @@ def test_sixteen_bit_grey_keeps_its_upper_eight_bits(format):
     assert array[..., 0].tolist() == [[0, 0, 1], [128, 254, 255]]
 
 
+def png_of(width, height, bits, colour_type, rows):
+    """A PNG written by hand: of forms that Pillow does not write, or with a header that lies."""
+
+    def chunk(kind, content):
+        checked = kind + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def deep_png(pixels):
+    """Of uint16 ``(rows, columns, 3 or 4)``."""
+    height, width, channels = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return png_of(width, height, 16, {3: 2, 4: 6}[channels], rows)
+
+
+def deep_tiff(pixels):
+    """A TIFF of uint16 ``(rows, columns, 3)``, one strip; Pillow cannot write these."""
+    height, width, _ = pixels.shape
+    strip, bits = 8, 8 + pixels.nbytes
+    short, long = 3, 4
+    tags = [
+        (256, short, 1, width), (257, short, 1, height), (258, short, 3, bits), (259, short, 1, 1),
+        (262, short, 1, 2), (273, long, 1, strip), (277, short, 1, 3), (278, short, 1, height),
+        (279, long, 1, pixels.nbytes),
+    ]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    body = pixels.astype("<u2").tobytes() + struct.pack("<3H", 16, 16, 16)
+    return b"II*\0" + struct.pack("<I", 8 + len(body)) + body + directory
+
+
+DEEP = np.random.default_rng(5).integers(0, 65536, (4, 6, 3)).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        deep_png(DEEP),
+        deep_png(np.dstack([DEEP, np.full((4, 6), 65535, np.uint16)])),
+        deep_tiff(DEEP),
+    ],
+    ids=["png", "png with transparency", "tiff"],
+)
+def test_sixteen_bit_colours_keep_their_upper_eight_bits(content):
+    np.testing.assert_array_equal(np.asarray(decode_image(content)), DEEP >> 8)
+
+
 def test_one_bit_images_are_black_and_white():
     array = np.asarray(decode_image(encode(Image.fromarray(GREY > 127), "PNG")))
     assert set(np.unique(array)) == {0, 255}
@@ -190,17 +241,7 @@ def test_a_missing_file_and_a_folder_say_so(tmp_path):
 
 def png_header(width, height):
     """A PNG that claims a size and holds nearly nothing."""
-
-    def chunk(kind, data):
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = zlib.compress(bytes(100))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-    )
+    return png_of(width, height, 8, 2, bytes(100))
 
 
 @pytest.mark.parametrize("size", [(9000, 9000), (20000, 20000), (100000, 100000)])
