@@ -7,6 +7,7 @@ TRAIN = [
     "keras>=3.15,<3.16",
     "keras-cv==0.9.0",
     "cleanlab>=2.9",
+    "defusedxml>=0.7.1",
     "ImageHash>=4.3",
     "numpy>=2.0",
     "opencv-python-headless>=4.10",
