@@ -15,8 +15,11 @@ from lab_models.predictions import SCORE_PREFIX
 from lab_models.runs import RunDirectory
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import ImageError, LabError
+from tflite.runtime.npz_arrays import array_names
 from tflite.runtime.preprocess import prepare_image
+from tflite.runtime.references import file_of
 
+_LISTS = (".csv", ".json")
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
@@ -34,17 +37,20 @@ class FilePredictions:
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The image files meant by files and folders: folders are searched at any depth.
+    """The images meant by files and folders: folders are searched at any depth.
 
     A file is taken whatever its suffix; in folders those of `SUFFIXES`, hidden ones left out.
+    References (see `tflite.runtime.references`) are taken as they are. NumPy archives mean every
+    image in them; tables and folders without image files are opened as data sets, such as
+    manifests and shards.
 
     Raises:
         LabError: If a path does not exist or no image is found.
     """
-    missing = [str(path) for path in paths if not path.exists()]
+    missing = [str(path) for path in paths if not Path(file_of(path)).exists()]
     if missing:
         raise LabError(f"No such file or folder: {', '.join(missing)}.")
-    found = [file for path in paths for file in (_images_in(path) if path.is_dir() else [path])]
+    found = [file for path in paths for file in _images_of(path)]
     if not found:
         raise LabError(
             f"No image in {', '.join(map(str, paths))}; looked for {', '.join(SUFFIXES)}."
@@ -52,11 +58,33 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def _images_of(path: Path) -> list[Path]:
+    if path.is_dir():
+        return list(_images_in(path)) or _images_of_dataset(path)
+    if path.suffix.lower() == ".npz":
+        return list(_images_in_archive(path))
+    return _images_of_dataset(path) if path.suffix.lower() in _LISTS else [path]
+
+
 def _images_in(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix.lower() in SUFFIXES and path.is_file() and not hidden:
             yield path
+
+
+def _images_in_archive(path: Path) -> Iterator[Path]:
+    for name, (shape, dtype) in array_names(path).items():
+        if len(shape) in (3, 4) and dtype.kind == "u":
+            yield from (Path(f"{path}#array={name},{index}") for index in range(shape[0]))
+
+
+def _images_of_dataset(path: Path) -> list[Path]:
+    from pipelines.datasets import open_dataset
+
+    if path.is_dir() and not any(path.iterdir()):
+        return []
+    return open_dataset(path).paths()
 
 
 def predict_files(

@@ -21,7 +21,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.set_defaults(run=run)
     parser.add_argument("directory", type=Path, metavar="RUN", help="runs/<recipe>/<time>")
-    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="files or folders")
+    parser.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="files, folders, or data sets"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("predictions.csv"), metavar="FILE", help="the table"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,6 +47,21 @@ def test_what_is_not_there_is_said(cells, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(LabError, match="No image in"):
         find_files([tmp_path / "empty"])
+
+
+def test_parts_of_files_archives_and_lists_are_images_too(run, cells, tmp_path):
+    pixels = np.stack([np.asarray(Image.open(cells / "one.png"))] * 2)
+    np.savez_compressed(tmp_path / "new.npz", images=pixels, labels=np.arange(2))
+    part = Path(f"{cells}/one.png#xywh=0,0,30,30")
+    listed = tmp_path / "manifest.csv"
+    listed.write_text("path,label\ncells/one.png,x\ncells/two.JPG,y\n")
+    found = find_files([part, tmp_path / "new.npz", listed])
+    items = [Path(f"{tmp_path}/new.npz#array=images,{n}") for n in (0, 1)]
+    assert found == [part, *items, cells / "one.png", cells / "two.JPG"]
+    table = predict_files(run, found).table
+    scores = table[[f"score:{name}" for name in CLASSES]].to_numpy()
+    for row in (1, 2, 3):  # the same pixels
+        np.testing.assert_allclose(scores[row], scores[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 32])
