@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipelines.errors import ManifestError, name_rows
 from pipelines.leaks import NEAR_DUPLICATES
-from pipelines.manifest import COLUMNS
+from pipelines.manifest import COLUMNS, FURTHER_IMAGE
 
 NOT_FOR_GROUPING = ("path", "label", "experts", "agreement", "split", "split_by")
 """Columns that every image has for itself, or that say nothing about where it comes from."""
@@ -44,7 +44,9 @@ def _number_known(table: pd.DataFrame, name: str) -> int:
 
 def grouping_columns(table: pd.DataFrame) -> list[str]:
     """Names of the columns that say where images come from, so that they can form groups."""
-    further = [name for name in table.columns if name not in COLUMNS]
+    further = [
+        name for name in table.columns if name not in COLUMNS and not name.startswith(FURTHER_IMAGE)
+    ]
     names = ["patient", "slide", "source", *further]
     return [name for name in names if name not in NOT_FOR_GROUPING]
 

@@ -23,26 +23,28 @@ class ImageFiles:
         paths: Image files relative to the folder, posix style, sorted.
         others: Files with another ending, such as lists and notes.
         empty_folders: Folders without sub-folders that hold no image.
+        repeated_folders: Links to folders that are listed already under another name.
     """
 
     paths: tuple[str, ...]
     others: tuple[str, ...]
     empty_folders: tuple[str, ...]
+    repeated_folders: tuple[str, ...] = ()
 
 
-def find_images(root: Path, outside_links: bool = True) -> ImageFiles:
+def find_images(root: Path, outside_links: bool = False) -> ImageFiles:
     """Lists all images below a folder, at any depth, symbolic links to folders included.
 
     Names that begin with a dot and folders that operating systems leave behind are passed over.
 
     Args:
         root: The folder.
-        outside_links: Whether links may lead out of `root`. Published data sets have no such
-            links, so their readers refuse them, before they follow them.
+        outside_links: Whether links may lead out of `root`. Otherwise they are refused before
+            they are followed: whoever packs a data set could make it list any file of the reader.
 
     Raises:
-        ManifestError: If `root` is no folder, a name is not valid Unicode, or a link leads out of
-            `root` and must not.
+        ManifestError: If `root` is no folder, a folder below it cannot be read, a name is not
+            valid Unicode, or a link leads out of `root` and must not.
     """
     if not root.is_dir():
         kind = "a file" if root.exists() else "missing"
@@ -50,11 +52,12 @@ def find_images(root: Path, outside_links: bool = True) -> ImageFiles:
     paths: list[str] = []
     others: list[str] = []
     empty: list[str] = []
-    for folder, folders, files in _walk(root):
+    repeated: list[str] = []
+    for folder, folders, files in _walk(root, repeated, outside_links):
         if not outside_links:
             links = [n for n in files if os.path.islink(f"{root}/{folder}{n}")]  # noqa: PTH114
-            refuse_outside(root, [f"{folder}{name}" for name in ("", *links)])
-        images = [name for name in files if name[name.rfind(".") :].lower() in SUFFIXES]
+            refuse_outside(root, [f"{folder}{name}" for name in links])
+        images = [name for name in files if _is_image(name)]
         rest = set(files) - set(images)
         paths += [f"{folder}{name}" for name in images]
         others += [f"{folder}{name}" for name in rest]
@@ -66,33 +69,86 @@ def find_images(root: Path, outside_links: bool = True) -> ImageFiles:
             f"{len(broken)} file name(s) below {root} are not valid Unicode, such as "
             f"{name_some(map(ascii, broken), 2)}; rename them."
         )
-    return ImageFiles(tuple(sorted(paths)), tuple(sorted(others)), tuple(sorted(empty)))
+    return ImageFiles(*(tuple(sorted(names)) for names in (paths, others, empty, repeated)))
 
 
-def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Folder relative to root with a closing slash ("" for root), its folders, its files."""
-    visited = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        folders[:] = sorted(n for n in folders if n[0] != "." and n not in _SYSTEM_FOLDERS)
-        if real in visited:  # a link back to where we have been
-            folders[:] = []
-            continue
-        visited.add(real)
-        relative = Path(folder).relative_to(root).as_posix()
-        yield (
-            "" if relative == "." else f"{relative}/",
-            folders,
-            sorted(name for name in files if name[0] != "."),
+def count_images(root: Path) -> tuple[int, int]:
+    """How many images a folder holds, and how many links that lead out of it.
+
+    The links are not followed, so this ends soon whatever they lead to.
+
+    Raises:
+        ManifestError: If a folder below `root` cannot be read.
+    """
+    images = links = 0
+    home = os.path.realpath(root)
+    for folder, folders, files in os.walk(root, onerror=_refuse_unreadable):
+        folders[:] = _seen(folders)
+        images += sum(_is_image(name) for name in files)
+        named = [*folders, *(name for name in files if _is_image(name))]
+        joined = (f"{folder}/{name}" for name in named)
+        links += sum(
+            not _is_below(os.path.realpath(path), home)
+            for path in joined
+            if os.path.islink(path)  # noqa: PTH114 (100,000 files)
         )
+    return images, links
 
 
-def refuse_outside(root: Path, names: Iterable[str]) -> None:
+def _is_image(name: str) -> bool:
+    return name[0] != "." and name[name.rfind(".") :].lower() in SUFFIXES
+
+
+def _seen(folders: Iterable[str]) -> list[str]:
+    """Folders that are not passed over."""
+    return sorted(name for name in folders if name[0] != "." and name not in _SYSTEM_FOLDERS)
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    raise ManifestError(
+        f"The folder {error.filename} cannot be read: {error.strerror}. Allow it to be read, or "
+        "take it out of the data set."
+    )
+
+
+def _walk(
+    root: Path, repeated: list[str], outside_links: bool
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Folder relative to root with a closing slash ("" for root), its folders, its files.
+
+    Links come after all true folders, so that a folder goes by its own name and not by that of a
+    link to it. Links to what was listed already are added to `repeated`.
+    """
+    visited: set[str] = set()
+    waiting = [""]
+    for start in waiting:  # grows as links are met
+        for folder, folders, files in os.walk(root / start, onerror=_refuse_unreadable):
+            relative = Path(folder).relative_to(root).as_posix()
+            relative = "" if relative == "." else f"{relative}/"
+            if not outside_links:
+                refuse_outside(root, [relative])
+            real = os.path.realpath(folder)
+            folders[:] = _seen(folders)
+            if real in visited:
+                folders[:] = []
+                repeated.append(relative.rstrip("/"))
+                continue
+            visited.add(real)
+            there = list(folders)
+            links = [n for n in there if os.path.islink(f"{folder}/{n}")]  # noqa: PTH114
+            waiting += [f"{relative}{name}" for name in links]
+            folders[:] = [name for name in there if name not in links]
+            yield relative, there, sorted(name for name in files if name[0] != ".")
+
+
+def refuse_outside(root: Path, names: Iterable[str], stated: bool = False) -> None:
     """Refuses files and folders that really lie somewhere else than below a folder.
 
     Args:
         root: The folder.
         names: Paths relative to it; links and ``..`` are followed, absolute paths taken as such.
+        stated: Whether names may state that they lie elsewhere, by ``..`` or as absolute paths,
+            so that only links are refused.
 
     Raises:
         ManifestError: Names the first that leads out, and where to.
@@ -100,11 +156,18 @@ def refuse_outside(root: Path, names: Iterable[str]) -> None:
     home = os.path.realpath(root)
     for name in names:
         real = os.path.realpath(os.path.join(root, name))  # noqa: PTH118 (100,000 files)
-        if real != home and not real.startswith(home.rstrip(os.sep) + os.sep):
+        if not _is_below(real, home):
+            if stated and not _is_below(os.path.normpath(os.path.join(home, name)), home):  # noqa: PTH118
+                continue
             raise ManifestError(
                 f"{root / name} leads out of the data set {root}, to {real}; copy the images into "
-                "the folder, or take the link away."
+                "the folder, take the link away, or, if the images lie elsewhere on purpose and "
+                "the kind of data set has that option, ask for outside_links=true."
             )
+
+
+def _is_below(path: str, home: str) -> bool:
+    return path == home or path.startswith(home.rstrip(os.sep) + os.sep)
 
 
 def refuse_case_twins(paths: Iterable[str], where: Path) -> None:
@@ -129,6 +192,7 @@ def refuse_case_twins(paths: Iterable[str], where: Path) -> None:
             first = known.setdefault(name.casefold(), name)
             if first != name:
                 twins[first, name] = None
+                break  # what lies in twins is not told one by one
     if twins:
         told = ", ".join(f"{first!r} and {second!r}" for first, second in list(twins)[:3])
         rest = f" and {len(twins) - 3} more" if len(twins) > 3 else ""

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipelines.datasets.folders import SPLIT_FOLDERS
 from pipelines.errors import ManifestError
+from pipelines.inspection.spelling import common_spellings
 from pipelines.manifest import COLUMNS, Manifest, check_manifest, make_manifest
 from pipelines.tables import read_text_table
 
@@ -65,7 +66,23 @@ def read(
     table["path"] = _posix(table["path"], folder)
     manifest = make_manifest(table, folder)
     check_manifest(manifest)
-    return manifest
+    return manifest.with_notes(*_spelling_notes(manifest.table["label"]))
+
+
+def _spelling_notes(labels: pd.Series) -> list[str]:
+    """A sentence on labels that differ in spelling only; cleaning is a decision of the user's."""
+    spelled = [
+        f"{label!r} and {common!r}"
+        for label, common in common_spellings(labels).items()
+        if label != common
+    ]
+    if not spelled:
+        return []
+    told = ", ".join(spelled[:3]) + (f" and {len(spelled) - 3} more" if len(spelled) > 3 else "")
+    return [
+        f"Labels that differ in spelling only are read as different classes: {told}. `lab-models "
+        "inspect` lists them and `lab-models clean` puts them together."
+    ]
 
 
 def _posix(paths: pd.Series, folder: Path) -> list[str]:

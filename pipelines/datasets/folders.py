@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from pipelines.errors import ManifestError, name_some
-from pipelines.image_files import ImageFiles, find_images
+from pipelines.image_files import SUFFIXES, ImageFiles, count_images, find_images, refuse_case_twins
 from pipelines.manifest import Manifest, make_manifest
 
 ORDER = 90
@@ -28,10 +29,11 @@ def recognise(path: Path) -> str | None:
     """A folder that has images somewhere in its sub-folders."""
     if not path.is_dir():
         return None
-    found = find_images(path)
-    if not found.paths:
+    images, links = count_images(path)
+    if not images and not links:
         return None
-    return f"{len(found.paths):,} images, with sub-folders taken for classes"
+    out = f" and {links:,} link(s) that lead out of the folder" if links else ""
+    return f"{images:,} images{out}, with sub-folders taken for classes"
 
 
 def read(
@@ -42,6 +44,7 @@ def read(
     patient_level: int | None = None,
     source_level: int | None = None,
     split_folders: bool = True,
+    outside_links: bool = False,
 ) -> Manifest:
     """Reads a tree whose folder names are the classes.
 
@@ -54,17 +57,24 @@ def read(
         source_level: The same for the source.
         split_folders: Whether folders directly below the root that are all called train, val,
             test or alike (`SPLIT_FOLDERS`) give the split.
+        outside_links: Whether links may lead out of the folder, to where a laboratory keeps its
+            images.
 
     Returns:
-        The manifest. Files that are no images by their ending are counted in its notes.
+        The manifest. Files that are no images by their ending, and links to folders that are
+        there already, are counted in its notes.
 
     Raises:
-        ManifestError: If there are no images, images lie outside the class folders, or a class
-            folder holds no image.
+        ManifestError: If there are no images, images lie outside the class folders, a class
+            folder holds no image, names differ by capitals only, or a link leads out.
     """
-    found = find_images(path)
+    found = find_images(path, outside_links)
     if not found.paths:
-        raise ManifestError(f"There is no image below {path} (see SUFFIXES in image_files.py).")
+        raise ManifestError(
+            f"There is no image below {path}; the endings of images are "
+            f"{', '.join(sorted(SUFFIXES))}."
+        )
+    refuse_case_twins((*found.paths, *found.empty_folders), path)
     parts = [name.split("/")[:-1] for name in found.paths]
     columns = {"label": class_level, "slide": slide_level}
     columns |= {"patient": patient_level, "source": source_level}
@@ -72,17 +82,38 @@ def read(
     for column, level in columns.items():
         if level is not None:
             table[column] = _names_at(path, found, parts, level)
+            _refuse_twins(path, found, table[column])
     tops = {folders[0] for folders in parts}
     if split_folders and all(top.lower() in SPLIT_FOLDERS for top in tops) and len(tops) > 1:
         table["split"] = [SPLIT_FOLDERS[folders[0].lower()] for folders in parts]
     _refuse_empty(path, found, set(table["label"]), class_level)
     manifest = make_manifest(table, path)
+    return manifest.with_notes(*_notes(found))
+
+
+def _notes(found: ImageFiles) -> Iterator[str]:
     if found.others:
-        manifest = manifest.with_notes(
+        yield (
             f"{len(found.others)} file(s) are no images by their ending: "
             f"{name_some(found.others, 3)}."
         )
-    return manifest
+    if found.repeated_folders:
+        yield (
+            f"{len(found.repeated_folders)} link(s) to folders that are read under their own name "
+            f"are passed over: {name_some(found.repeated_folders, 3)}."
+        )
+
+
+def _refuse_twins(root: Path, found: ImageFiles, names: pd.Series) -> None:
+    """Refuses names of one level that differ by capitals only, such as two spellings of a class."""
+    known: dict[str, int] = {}
+    for row, name in enumerate(names):
+        first = known.setdefault(name.casefold(), row)
+        if names[first] != name:
+            raise ManifestError(
+                f"Names below {root} differ by capitals only: {names[first]!r} and {name!r}, of "
+                f"{found.paths[first]!r} and {found.paths[row]!r}; rename or merge them."
+            )
 
 
 def _names_at(root: Path, found: ImageFiles, parts: list[list[str]], level: int) -> list[str]:

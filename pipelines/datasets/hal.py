@@ -16,7 +16,7 @@ import pandas as pd
 
 from pipelines.errors import ManifestError, name_some
 from pipelines.expert_votes import ExpertRule, describe_not_counted, tally_votes
-from pipelines.image_files import find_images
+from pipelines.image_files import find_images, refuse_case_twins, refuse_outside
 from pipelines.labels import HAL_CLASSES
 from pipelines.manifest import Manifest, make_manifest
 from pipelines.tables import read_text_table
@@ -39,7 +39,9 @@ def recognise(path: Path) -> str | None:
     return f"it holds the database(s) {', '.join(found)}"
 
 
-def read(path: Path, *, lookalikes: bool = False, subsets: str = "ABC") -> Manifest:
+def read(
+    path: Path, *, lookalikes: bool = False, subsets: str = "ABC", outside_links: bool = False
+) -> Manifest:
     """Reads the databases and applies the rules of the study.
 
     An image of WBCTrain counts if at least one expert labelled it and all its experts agree; one
@@ -52,6 +54,7 @@ def read(path: Path, *, lookalikes: bool = False, subsets: str = "ABC") -> Manif
         path: The folder that holds the databases.
         lookalikes: Whether set D is read too.
         subsets: Letters of the `SUBSETS` to read.
+        outside_links: Whether links may lead out of the folder of a database.
 
     Returns:
         The manifest; ``source`` is the database, ``slide`` is ``database/slide`` (a lookalike is
@@ -59,17 +62,19 @@ def read(path: Path, *, lookalikes: bool = False, subsets: str = "ABC") -> Manif
         is WBCTest); further columns ``hospital`` and ``subset``.
 
     Raises:
-        ManifestError: If a folder is no class of the study, a class has no image, or a table is
-            not as described.
+        ManifestError: If a folder is no class of the study, a class has no image, a table is not
+            as described, names differ by capitals only, or a link leads out.
     """
     wanted = set(subsets) | ({"D"} if lookalikes else set())
     if not wanted or wanted - set(SUBSETS):
         raise ManifestError(f"subsets takes letters of {''.join(SUBSETS)}, got {subsets!r}.")
     databases = [name for name in DATABASES if (path / name).is_dir()]
     databases = [name for name in databases if name != "lookalikes" or "D" in wanted]
+    if not outside_links:
+        refuse_outside(path, databases)
     parts, notes = [], []
     for database in databases:
-        part, said = _read_database(path / database, database)
+        part, said = _read_database(path / database, database, outside_links)
         parts.append(part)
         notes += said
     parts = [part for part in parts if len(part)]
@@ -99,8 +104,10 @@ def _has_folder(database: Path, name: str) -> bool:
     return (database / name).is_dir() or any(database.glob(f"*/{name}"))
 
 
-def _read_database(folder: Path, database: str) -> tuple[pd.DataFrame, list[str]]:
-    table = _list_images(folder, database)
+def _read_database(
+    folder: Path, database: str, outside_links: bool
+) -> tuple[pd.DataFrame, list[str]]:
+    table = _list_images(folder, database, outside_links)
     if table.empty:
         raise ManifestError(f"The database {folder} holds no image.")
     table["source"] = database
@@ -112,9 +119,10 @@ def _read_database(folder: Path, database: str) -> tuple[pd.DataFrame, list[str]
     return table[kept].drop(columns="votes"), notes + dropped
 
 
-def _list_images(folder: Path, database: str) -> pd.DataFrame:
+def _list_images(folder: Path, database: str, outside_links: bool) -> pd.DataFrame:
     """Columns path (relative to the database), label, slide_name."""
-    found = find_images(folder)
+    found = find_images(folder, outside_links)
+    refuse_case_twins((*found.paths, *found.empty_folders), folder)
     rows = []
     for name in found.paths:
         folders = name.split("/")[:-1]

@@ -19,7 +19,7 @@ from pipelines.class_names import ancestors, preferred_name
 from pipelines.class_table import PBC_PREFIXES
 from pipelines.datasets import csv_table
 from pipelines.errors import ManifestError, name_rows, name_some
-from pipelines.image_files import find_images
+from pipelines.image_files import find_images, refuse_case_twins, refuse_outside
 from pipelines.labels import HAL_CLASSES, PBC_CLASSES
 from pipelines.manifest import Manifest, check_manifest, make_manifest
 from pipelines.tables import read_text_table
@@ -41,7 +41,9 @@ def recognise(path: Path) -> str | None:
     return None
 
 
-def read(path: Path, *, subset: str | None = None, fine: bool = False) -> Manifest:
+def read(
+    path: Path, *, subset: str | None = None, fine: bool = False, outside_links: bool = False
+) -> Manifest:
     """Reads PBC.
 
     Args:
@@ -52,6 +54,8 @@ def read(path: Path, *, subset: str | None = None, fine: bool = False) -> Manife
             the 20 of study hairy (`pipelines.labels.HAL_CLASSES`), instead of the 8 folders.
             Images whose prefix tells no such class (platelets; neutrophils and immature
             granulocytes that were not told apart) are left out and counted in the notes.
+        outside_links: Whether links may lead out of the folder. Paths of the table that say by
+            themselves that they lie elsewhere are no links.
 
     Returns:
         The manifest, with the further column ``prefix``: the finer label that a file's name
@@ -61,24 +65,27 @@ def read(path: Path, *, subset: str | None = None, fine: bool = False) -> Manife
 
     Raises:
         ManifestError: If there is no such subset or nothing that tells it, or with `fine` a
-            prefix is unknown or contradicts its folder, or as
-            `pipelines.manifest.check_manifest`.
+            prefix is unknown or contradicts its folder, or names differ by capitals only, or a
+            link leads out, or as `pipelines.manifest.check_manifest`.
     """
-    manifest = _read(path, subset)
+    manifest = _read(path, subset, outside_links)
     return _with_fine_labels(manifest) if fine else manifest
 
 
-def _read(path: Path, subset: str | None) -> Manifest:
+def _read(path: Path, subset: str | None, outside_links: bool) -> Manifest:
     if subset is not None and subset not in SUBSETS:
         raise ManifestError(f"PBC has the subsets {', '.join(SUBSETS)}, got {subset!r}.")
     if _has_table(path):
-        return _read_table(path, subset)
+        manifest = _read_table(path, subset)
+        if not outside_links:
+            refuse_outside(path, manifest.table["path"], stated=True)
+        return manifest
     if subset is not None:
         raise ManifestError(
             f"{path} has no manifest.csv with a column smallest_subset, so the subset {subset} "
             "is not known; read all of it, without a subset."
         )
-    return _read_folders(path)
+    return _read_folders(path, outside_links)
 
 
 def _has_table(path: Path) -> bool:
@@ -123,11 +130,15 @@ def _read_table(path: Path, subset: str | None) -> Manifest:
     return manifest.with_notes(f"Subset {subset}.")
 
 
-def _read_folders(path: Path) -> Manifest:
+def _read_folders(path: Path, outside_links: bool) -> Manifest:
     root = _class_root(path)
     if root is None:
         raise ManifestError(f"{path} does not hold the 8 folders of PBC: {', '.join(PBC_CLASSES)}.")
-    names = [name for name in find_images(root).paths if name.split("/")[0] in PBC_CLASSES]
+    if not outside_links:
+        refuse_outside(path, [root.name] if root != path else [])
+    found = find_images(root, outside_links)
+    refuse_case_twins((*found.paths, *found.empty_folders), root)
+    names = [name for name in found.paths if name.split("/")[0] in PBC_CLASSES]
     inside = "" if root == path else f"{root.name}/"
     table = pd.DataFrame(
         {

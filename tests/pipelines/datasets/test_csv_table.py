@@ -4,6 +4,9 @@ import pytest
 
 from pipelines.datasets import open_dataset
 from pipelines.errors import ManifestError
+from pipelines.inspection.kinds import kind_module
+from pipelines.inspection.measure import measure_images
+from pipelines.inspection.settings import InspectionSettings
 from pipelines.manifest import write_manifest
 from tests.pipelines.disk import manifest_of, write_images, write_table
 
@@ -63,3 +66,15 @@ def test_a_split_that_is_unknown(tmp_path):
     file = write_table(tmp_path / "cells.csv", "path,label,split", "a.png,x,left")
     with pytest.raises(ManifestError, match="the split is none of train, validation, test: row 0"):
         open_dataset(file)
+
+
+def test_labels_that_differ_in_spelling_are_read_and_told(tmp_path):
+    write_images(tmp_path, [f"{number}.png" for number in range(4)])
+    rows = ["0.png,Blast", "1.png,blast", "2.png,blast", "3.png,monocyte"]
+    manifest = open_dataset(write_table(tmp_path / "cells.csv", "path,label", *rows))
+    assert manifest.classes == ("Blast", "blast", "monocyte")
+    assert "spelling only are read as different classes: 'Blast' and 'blast'" in manifest.notes[-1]
+    findings = kind_module("label_spelling").find(
+        manifest, measure_images(manifest), InspectionSettings()
+    )
+    assert [(finding.paths, finding.label) for finding in findings] == [(("0.png",), "blast")]

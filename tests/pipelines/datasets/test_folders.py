@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.datasets import open_dataset
+from pipelines.datasets import open_dataset, recognise
 from pipelines.errors import ManifestError
 from tests.pipelines.disk import write_image, write_images, write_table
 
@@ -80,3 +80,56 @@ def test_a_name_with_a_line_break_is_named(tmp_path):
     write_image(tmp_path / "x" / "a\nb.png")
     with pytest.raises(ManifestError, match="path holds a line break"):
         open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["Blast/a.png", "blast/b.png"], "'Blast' and 'blast'; rename"),
+        (["s1/Blast/a.png", "s2/blast/b.png"], "'Blast' and 'blast', of 's1/Blast/a.png'"),
+        (["x/Blast/a.png", "X/blast/b.png"], "'X' and 'x'"),
+        (["x/a.png", "x/A.png"], "'x/A.png' and 'x/a.png'"),
+    ],
+)
+def test_names_that_differ_by_capitals_are_one_error(tmp_path, names, told):
+    write_images(tmp_path, names)
+    if len(set(tmp_path.rglob("*.png"))) < 2:
+        pytest.skip("this file system does not tell capitals apart")
+    with pytest.raises(ManifestError) as refused:
+        open_dataset(tmp_path)
+    assert told in str(refused.value)
+
+
+def test_slides_that_differ_by_capitals_are_an_error(tmp_path):
+    write_images(tmp_path, ["p/S1/x/a.png", "q/s1/x/b.png"])
+    assert len(open_dataset(tmp_path)) == 2
+    with pytest.raises(ManifestError, match=r"'S1' and 's1', of 'p/S1/x/a\.png' and 'q/s1"):
+        open_dataset(tmp_path, slide_level=1)
+
+
+@pytest.mark.parametrize("name", ["y", "x/b.png"])
+def test_links_that_lead_out_are_refused_unless_asked_for(tmp_path, name):
+    write_images(tmp_path, ["data/x/a.png", "other/c.png"])
+    target = tmp_path / "other" / ("c.png" if "." in name else "")
+    (tmp_path / "data" / name).symlink_to(target)
+    assert "1 link(s) that lead out of the folder" in recognise(tmp_path / "data")[1]
+    with pytest.raises(ManifestError, match=r"leads out of the data set .*outside_links=true"):
+        open_dataset(tmp_path / "data")
+    assert len(open_dataset(tmp_path / "data", outside_links=True)) == 2
+
+
+def test_a_folder_of_nothing_but_links_is_recognised(tmp_path):
+    write_images(tmp_path, ["other/x/a.png", "other/y/b.png"])
+    (tmp_path / "data").mkdir()
+    for name in "xy":
+        (tmp_path / "data" / name).symlink_to(tmp_path / "other" / name)
+    manifest = open_dataset(tmp_path / "data", outside_links=True)
+    assert manifest.classes == ("x", "y")
+
+
+def test_links_to_what_is_there_are_told(tmp_path):
+    write_images(tmp_path, ["x/a.png", "y/a.png"])
+    (tmp_path / "again").symlink_to(tmp_path / "x")
+    manifest = open_dataset(tmp_path)
+    assert manifest.classes == ("x", "y")
+    assert "1 link(s) to folders that are read under their own name" in manifest.notes[-1]

@@ -191,3 +191,23 @@ def test_no_image_that_counts(tmp_path):
         ManifestError, match=r"No image below .* counts\. 1 of 1 images of WBCTrain"
     ):
         open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["WBCTest", "WBCTrain/S1/monocyte", "WBCTrain/S1/blast/2.png"])
+def test_links_that_lead_out_are_refused_unless_asked_for(tmp_path, name):
+    write_images(tmp_path / "data", ["hairy_db/S1/blast/1.png", "WBCTrain/S1/blast/1.png"])
+    write_images(tmp_path / "other", ["S9/blast/9.png", "9.png"])
+    target = {"WBCTest": "S9/..", "WBCTrain/S1/monocyte": "S9/blast"}.get(name, "9.png")
+    if name == "WBCTest":
+        (tmp_path / "other" / "9.png").unlink()
+    (tmp_path / "data" / name).symlink_to(tmp_path / "other" / target)
+    with pytest.raises(ManifestError, match="leads out of the data set"):
+        open_dataset(tmp_path / "data")
+    assert len(open_dataset(tmp_path / "data", outside_links=True)) == 3
+
+
+def test_names_that_differ_by_capitals_are_an_error(tmp_path):
+    write_images(tmp_path, ["hairy_db/S1/Blast/1.png", "hairy_db/S1/blast/2.png"])
+    write_images(tmp_path, ["WBCTrain/S1/blast/1.png"])
+    with pytest.raises(ManifestError, match="capitals only: 'S1/Blast' and 'S1/blast'"):
+        open_dataset(tmp_path)

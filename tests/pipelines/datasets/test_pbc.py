@@ -7,6 +7,7 @@ import pytest
 from pipelines.datasets import open_dataset, recognise
 from pipelines.errors import ManifestError
 from pipelines.labels import HAL_CLASSES, PBC_CLASSES
+from pipelines.manifest import write_manifest
 from pipelines.quarantine import find_unreadable
 from pipelines.split import describe_split, split_manifest
 from tests.pipelines.datasets.trees import PREFIXES, SUBSETS, write_pbc
@@ -159,3 +160,42 @@ def test_the_real_images(real_data):
             validation,
         )
     assert find_unreadable(open_dataset(root, subset="tiny")).empty
+
+
+@pytest.mark.parametrize("name", ["PBC", "ig", "ig/IG_2.jpg"])
+def test_links_that_lead_out_are_refused_unless_asked_for(tmp_path, name):
+    whole, data = tmp_path / "whole", tmp_path / "data"
+    write_images(whole, [*PUBLISHED, "other.jpg"])
+    if name == "PBC":
+        data.mkdir()
+        (data / name).symlink_to(whole)
+    else:
+        write_images(
+            data, [path for path in PUBLISHED if name == "ig/IG_2.jpg" or name not in path]
+        )
+        (data / name).symlink_to(whole / ("ig" if name == "ig" else "other.jpg"))
+    with pytest.raises(ManifestError, match="leads out of the data set"):
+        open_dataset(data)
+    manifest = open_dataset(data, outside_links=True)
+    assert len(manifest) == len(PUBLISHED) + (name == "ig/IG_2.jpg")
+
+
+def test_a_table_may_say_that_images_lie_elsewhere_but_links_may_not(tmp_path):
+    whole, data = tmp_path / "whole", tmp_path / "data"
+    write_pbc(whole)
+    data.mkdir()
+    manifest = open_dataset(whole)
+    write_manifest(manifest, data / "manifest.csv", rebase=True)
+    assert open_dataset(data).table["path"][0].startswith("../whole/")
+    for folder in {path.split("/")[0] for path in manifest.table["path"]}:
+        (data / folder).symlink_to(whole / folder)
+    write_manifest(manifest, data / "manifest.csv")
+    with pytest.raises(ManifestError, match="leads out of the data set"):
+        open_dataset(data)
+    assert len(open_dataset(data, outside_links=True)) == len(manifest)
+
+
+def test_names_that_differ_by_capitals_are_an_error(tmp_path):
+    write_images(tmp_path, [*PUBLISHED, "ig/IG_9.jpg", "ig/ig_9.jpg"])
+    with pytest.raises(ManifestError, match=r"capitals only: 'ig/IG_9\.jpg' and 'ig/ig_9\.jpg'"):
+        open_dataset(tmp_path)

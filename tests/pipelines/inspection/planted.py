@@ -201,8 +201,11 @@ def _repeated(planter: Planter) -> None:
 
 
 def _spelled(planter: Planter) -> None:
-    for label in ("Lymphocyte", "segmented neutrophil"):
-        true = label.lower().replace(" ", "_")
+    # Folders that differ by capitals only are refused when they are read.
+    for label, true in (
+        ("lympho-cyte", "lymphocyte"),
+        ("Segmented neutrophil", "segmented_neutrophil"),
+    ):
         for number in range(3):
             if number == 0:
                 path = planter.name("label_spelling", label)
