@@ -1,35 +1,62 @@
 """Single items of the arrays in a NumPy archive, without unpacking the archive.
 
 ``.npz`` files are zip archives of ``.npy`` files. MedMNIST's at 224 pixels hold 2.5 GB of pixels,
-deflated, and deflated data can only be read from its beginning. So the state of the decompressor
-is kept every few megabytes as reading goes on, and later reads start from the state before them:
-some tens of megabytes of memory for an archive of any size, nothing written to disk.
+deflated; `tflite.runtime.zip_bytes` reads single images of them in little memory.
 
 Nothing of an archive is ever executed: arrays of Python objects, which are pickles, are refused
-by their header. And nothing is extracted, so the names of the members cannot do harm.
+by their header. Nothing is extracted either, so the names of the members cannot do harm; names
+that lead into folders are refused all the same. What an archive claims about sizes is held
+against what its bytes can hold before anything of that size is read.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import struct
-import threading
 import zipfile
 import zlib
-from bisect import bisect_right
-from collections import OrderedDict
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Dict, List, Tuple, Union
+from typing import Dict, Iterator, NamedTuple, Tuple, Union
 
 import numpy as np
 
 from tflite.runtime.errors import ImageError
+from tflite.runtime.zip_bytes import open_member
 
-_CHUNK = 2**16
-_LEAST_SPACING = 2**20
-_MOST_STATES = 512
-_BLOCKS_KEPT = 4
-_LOCAL_HEADER = struct.Struct("<26xHH")
+MOST_ARRAYS = 1000
+"""Arrays that are listed of one archive."""
+
+MOST_ITEM_BYTES = 2**29
+"""Bytes of one item; the largest image that is decoded has fewer."""
+
+_MOST_HEADER = 2**14
+_MOST_INFLATION = 1032
+"""Deflate turns a byte into at most so many."""
+
 _ENCRYPTED = 1
+_ENDING = ".npy"
+_READ = 2**20
+# What a damaged archive raises from inside zipfile, zlib and NumPy.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+)
+
+
+class _Header(NamedTuple):
+    """What stands before the values of an array, and the byte at which they begin."""
+
+    shape: Tuple[int, ...]
+    dtype: np.dtype
+    fortran: bool
+    begin: int
 
 
 class NpzArray:
@@ -40,25 +67,21 @@ class NpzArray:
         name: Name of the array in it, as ``np.load(path)[name]``.
 
     Raises:
-        ImageError: If the file is missing or no zip archive, there is no such array, or it holds
-            Python objects, Fortran order, or is compressed in a way that NumPy never writes.
+        ImageError: If the file is missing or no zip archive, there is no such array, or it is a
+            single value, holds Python objects, is in Fortran order, encrypted, compressed in a
+            way that NumPy never writes, or claims more values than it can hold.
     """
 
     def __init__(self, path: Union[str, Path], name: str) -> None:
         self.path, self.name = Path(path), name
+        what = f"{self.path}, array {name}"
         with _opened(self.path) as archive:
             member = _member(archive, self.path, name)
-            with archive.open(member) as stream:
-                self.shape, self.dtype = _header(stream, f"{self.path}, array {name}")
-                begin = stream.tell()
-        self._check_length(member, begin)
-        start = _data_start(self.path, member)
-        self._begin = begin
-        self._bytes: Union[_Inflated, _Stored]
-        if member.compress_type == zipfile.ZIP_STORED:
-            self._bytes = _Stored(self.path, start)
-        else:
-            self._bytes = _Inflated(self.path, start, member.compress_size, member.file_size)
+            header = _header(archive, member, what)
+        _check_values(header, member, what)
+        self.shape, self.dtype, self._begin = header.shape, header.dtype, header.begin
+        with _damage_told(self.path):
+            self._bytes = open_member(self.path, member)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -66,57 +89,68 @@ class NpzArray:
     @property
     def item_bytes(self) -> int:
         """Bytes of one item."""
-        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def read(self, index: int) -> np.ndarray:
-        """One item, an array of the shape ``shape[1:]``.
+        """One item, an array of the shape ``shape[1:]`` that must not be written to.
 
         Raises:
-            ImageError: If there is no such item, or the archive is damaged or truncated.
+            ImageError: If there is no such item, it is larger than `MOST_ITEM_BYTES`, or the
+                archive is damaged or truncated.
         """
         if not 0 <= index < len(self):
             raise ImageError(
                 f"{self.path}: the array {self.name} has {len(self)} items; number {index} "
                 "(counted from 0) was asked for."
             )
-        size = self.item_bytes
-        try:
-            content = self._bytes.read(self._begin + index * size, size)
-        except (OSError, zlib.error, EOFError) as error:
+        if self.item_bytes > MOST_ITEM_BYTES:
             raise ImageError(
-                f"{self.path} is damaged: item {index} of the array {self.name} cannot be read "
-                f"({error}). Fetch the file anew."
-            ) from None
-        return np.frombuffer(content, self.dtype).reshape(self.shape[1:])
-
-    def _check_length(self, member: zipfile.ZipInfo, begin: int) -> None:
-        claimed = begin + self.item_bytes * len(self)
-        if claimed != member.file_size:
-            raise ImageError(
-                f"{self.path}: the array {self.name} claims {self.shape} items of {self.dtype}, "
-                f"{claimed} bytes with its header, but holds {member.file_size}. Fetch the file "
-                "anew."
+                f"{self.path}: an item of the array {self.name} has {self.item_bytes:,} bytes; at "
+                f"most {MOST_ITEM_BYTES:,} are read. Cut it into cells first."
             )
+        return self._read(index, 1)[0]
+
+    def read_all(self) -> np.ndarray:
+        """All items, an array of the shape `shape` that must not be written to.
+
+        All of it is in memory: look at `shape` and `dtype` before.
+
+        Raises:
+            ImageError: If the archive is damaged or truncated.
+        """
+        return self._read(0, len(self))
+
+    def _read(self, first: int, count: int) -> np.ndarray:
+        size = self.item_bytes
+        with _damage_told(self.path, f"the array {self.name} cannot be read from item {first} on"):
+            content = self._bytes.read(self._begin + first * size, count * size)
+        return np.ndarray((count, *self.shape[1:]), self.dtype, content)
 
 
 def array_names(path: Union[str, Path]) -> Dict[str, Tuple[Tuple[int, ...], np.dtype]]:
     """Shape and dtype of every array in an archive, in its order, read from the headers alone.
 
     Raises:
-        ImageError: If the file is missing or no zip archive, or a member is no array. Arrays of
-            Python objects are listed (dtype object) and refused when they are read.
+        ImageError: If the file is missing or no zip archive, a member is no array, leads into a
+            folder or stands in it twice, or there are more than `MOST_ARRAYS`. Arrays of Python
+            objects are listed (dtype object) and refused when they are read.
     """
     path = Path(path)
     found = {}
     with _opened(path) as archive:
-        for member in archive.infolist():
-            if not member.filename.endswith(".npy"):
-                raise ImageError(
-                    f"{path} is no NumPy archive: it holds {member.filename!r}, which is no array."
-                )
-            with archive.open(member) as stream:
-                shape, dtype, _ = _plain_header(stream, f"{path}, {member.filename}")
-                found[member.filename[:-4]] = (shape, dtype)
+        members = archive.infolist()
+        if len(members) > MOST_ARRAYS:
+            raise ImageError(
+                f"{path} holds {len(members):,} arrays, more than {MOST_ARRAYS:,}. Save the images "
+                "as one array, stacked along a first axis."
+            )
+        for member in members:
+            name = _array_name(member, path)
+            if name in found:
+                raise ImageError(f"{path} holds the array {name} twice; save it anew.")
+            _check_member(member, path)
+            header = _header(archive, member, f"{path}, array {name}")
+            found[name] = (header.shape, header.dtype)
     return found
 
 
@@ -132,155 +166,123 @@ def check_archive(path: Union[str, Path], names: Tuple[str, ...]) -> None:
     with _opened(path) as archive:
         for name in names:
             member = _member(archive, path, name)
-            try:
+            with _damage_told(path, f"the array {name} cannot be read to its end"):
                 with archive.open(member) as stream:
-                    while stream.read(2**20):
-                        pass
-            except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-                raise ImageError(
-                    f"{path} is damaged: the array {name} cannot be read to its end ({error}). "
-                    "Fetch the file anew."
-                ) from None
+                    read = sum(map(len, iter(lambda: stream.read(_READ), b"")))
+                if read != member.file_size:
+                    raise EOFError(f"{read:,} of {member.file_size:,} bytes are there")
+
+
+@contextmanager
+def _damage_told(path: Path, what: str = "") -> Iterator[None]:
+    try:
+        yield
+    except ImageError:
+        raise
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except _DAMAGE as error:
+        told = f"{what} ({error})" if what else str(error)
+        raise ImageError(f"{path} is damaged: {told}. Fetch the file anew.") from None
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder; a NumPy archive (.npz) was expected.")
     try:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
         raise ImageError(f"No such file: {path}.") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path} is a folder; a NumPy archive (.npz) was expected.") from None
-    except (OSError, zipfile.BadZipFile, ValueError, struct.error, EOFError) as error:
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except _DAMAGE as error:
         raise ImageError(
             f"{path} is no NumPy archive (.npz), or a truncated one: {error}. Fetch it anew."
         ) from None
 
 
+def _array_name(member: zipfile.ZipInfo, path: Path) -> str:
+    name = member.filename
+    if not name.endswith(_ENDING) or "/" in name or "\\" in name or not name.isprintable():
+        raise ImageError(
+            f"{path} is no NumPy archive: it holds {name!r}, which is no array of np.savez. "
+            "Nothing was unpacked."
+        )
+    return name[: -len(_ENDING)]
+
+
 def _member(archive: zipfile.ZipFile, path: Path, name: str) -> zipfile.ZipInfo:
     try:
-        member = archive.getinfo(f"{name}.npy")
+        member = archive.getinfo(name + _ENDING)
     except KeyError:
-        known = ", ".join(n[:-4] for n in archive.namelist() if n.endswith(".npy"))
-        raise ImageError(f"{path} has no array {name!r}; it has: {known or 'none'}.") from None
-    if member.flag_bits & _ENCRYPTED:
-        raise ImageError(f"{path}: the array {name} is encrypted; it cannot be read.")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        known = [n[: -len(_ENDING)] for n in archive.namelist() if n.endswith(_ENDING)]
+        more = f" and {len(known) - 10} more" if len(known) > 10 else ""
         raise ImageError(
-            f"{path}: the array {name} is compressed by method {member.compress_type}; NumPy's "
-            "savez and savez_compressed write 0 and 8."
-        )
+            f"{path} has no array {name!r}; it has: {', '.join(known[:10]) or 'none'}{more}."
+        ) from None
+    _check_member(member, path)
     return member
 
 
-def _header(stream: IO[bytes], what: str) -> Tuple[Tuple[int, ...], np.dtype]:
-    """Shape and dtype of an array that can be read item by item."""
-    shape, dtype, fortran = _plain_header(stream, what)
-    if dtype.hasobject:
+def _check_member(member: zipfile.ZipInfo, path: Path) -> None:
+    if member.flag_bits & _ENCRYPTED:
         raise ImageError(
-            f"{what}: holds Python objects, that is, a pickle, which could run any program when "
-            "it is loaded. It was not. Save the images as one array of numbers."
+            f"{path}: {member.filename} is encrypted; unpack the archive and save it without."
         )
-    if not shape:
-        raise ImageError(f"{what}: is a single value; an array of items was expected.")
-    if fortran and len(shape) > 1:
-        raise ImageError(f"{what}: is stored column by column; save np.ascontiguousarray of it.")
-    return shape, dtype
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ImageError(
+            f"{path}: {member.filename} is compressed by method {member.compress_type}; NumPy's "
+            "savez and savez_compressed write 0 and 8."
+        )
+    stored = member.compress_type == zipfile.ZIP_STORED
+    most = member.compress_size if stored else (member.compress_size + 1) * _MOST_INFLATION
+    if member.file_size > most:
+        raise ImageError(
+            f"{path} is damaged: {member.filename} claims {member.file_size:,} bytes and its "
+            f"{member.compress_size:,} cannot hold them. Fetch the file anew."
+        )
 
 
-def _plain_header(stream: IO[bytes], what: str) -> Tuple[Tuple[int, ...], np.dtype, bool]:
+def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> _Header:
+    """Reads a header of any size that NumPy takes, and no more than that of any other."""
     try:
+        with archive.open(member) as opened:
+            stream = io.BytesIO(opened.read(_MOST_HEADER))
         version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        elif version == (2, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-        else:
-            raise ValueError(f"version {version} of the format is for named columns only")
+        # Version 3 differs from 2 in the names of columns only, which images do not have.
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, dtype = read(stream)
+        if any(length < 0 for length in shape):
+            raise ValueError(f"the shape {shape}")
+    except OSError as error:
+        raise ImageError(f"{what}: cannot be read: {error.strerror or error}.") from None
     # A damaged header can raise nearly anything from inside the parser.
     except Exception as error:
         raise ImageError(f"{what}: is no NumPy array, or a damaged one: {error}") from None
-    return tuple(int(n) for n in shape), dtype, bool(fortran)
+    return _Header(tuple(int(n) for n in shape), dtype, bool(fortran), stream.tell())
 
 
-def _data_start(path: Path, member: zipfile.ZipInfo) -> int:
-    with path.open("rb") as file:
-        file.seek(member.header_offset)
-        header = file.read(30)
-    if len(header) < 30 or header[:4] != b"PK\x03\x04":
-        raise ImageError(f"{path} is damaged: {member.filename} does not lie where it should.")
-    name, extra = _LOCAL_HEADER.unpack(header)
-    return member.header_offset + 30 + int(name) + int(extra)
-
-
-class _Stored:
-    """Bytes of a member that is not compressed."""
-
-    def __init__(self, path: Path, start: int) -> None:
-        self._path, self._start = path, start
-
-    def read(self, offset: int, length: int) -> bytes:
-        with self._path.open("rb") as file:
-            file.seek(self._start + offset)
-            content = file.read(length)
-        if len(content) < length:
-            raise EOFError("the file ends too early")
-        return content
-
-
-class _Inflated:
-    """Bytes of a deflated member, in blocks that each begin with a kept decompressor."""
-
-    def __init__(self, path: Path, start: int, compressed: int, size: int) -> None:
-        self._path, self._start = path, start
-        self._compressed, self._size = compressed, size
-        self._spacing = max(_LEAST_SPACING, size // _MOST_STATES)
-        # Block k holds the bytes from _begins[k] on; _states[k] is what inflates it.
-        self._begins = [0]
-        self._states = [(0, zlib.decompressobj(-zlib.MAX_WBITS))]
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def read(self, offset: int, length: int) -> bytes:
-        parts: List[bytes] = []
-        with self._lock:
-            while self._begins[-1] <= offset and self._begins[-1] < self._size:
-                self._block(len(self._begins) - 1)
-            number = bisect_right(self._begins, offset) - 1
-            position, end = offset, offset + length
-            while position < end:
-                block, begin = self._block(number), self._begins[number]
-                if not block:
-                    raise EOFError("the data end too early")
-                parts.append(block[position - begin : end - begin])
-                position, number = begin + len(block), number + 1
-        return b"".join(parts)
-
-    def _block(self, number: int) -> bytes:
-        if number in self._kept:
-            self._kept.move_to_end(number)
-            return self._kept[number]
-        position, state = self._states[number]
-        inflater = state.copy()
-        parts, made = [], 0
-        with self._path.open("rb") as file:
-            file.seek(self._start + position)
-            while made < self._spacing and not inflater.eof:
-                chunk = file.read(min(_CHUNK, self._compressed - position))
-                if not chunk:
-                    raise EOFError("the compressed data end too early")
-                part = inflater.decompress(chunk)
-                position += len(chunk)
-                made += len(part)
-                parts.append(part)
-        return self._keep(number, b"".join(parts), position, inflater)
-
-    def _keep(self, number: int, block: bytes, position: int, inflater: zlib._Decompress) -> bytes:
-        if number == len(self._begins) - 1:
-            if inflater.eof and self._begins[number] + len(block) != self._size:
-                raise EOFError("the compressed data are shorter or longer than announced")
-            self._begins.append(self._begins[number] + len(block))
-            self._states.append((position, inflater))
-        self._kept[number] = block
-        if len(self._kept) > _BLOCKS_KEPT:
-            self._kept.popitem(last=False)
-        return block
+def _check_values(header: _Header, member: zipfile.ZipInfo, what: str) -> None:
+    """Refuses what cannot be read item by item."""
+    shape, dtype = header.shape, header.dtype
+    if dtype.hasobject:
+        raise ImageError(
+            f"{what}: holds Python objects, that is, a pickle, which could run any program when "
+            "it is loaded. It was not. Save the values as one array of numbers or text."
+        )
+    if not shape:
+        raise ImageError(f"{what}: is a single value; an array of items was expected.")
+    if dtype.itemsize == 0 or dtype.subdtype is not None:
+        raise ImageError(f"{what}: holds values of the kind {dtype}; save numbers or text.")
+    if header.fortran and len(shape) > 1:
+        raise ImageError(f"{what}: is stored column by column; save np.ascontiguousarray of it.")
+    claimed = header.begin + math.prod(shape) * dtype.itemsize
+    if claimed != member.file_size:
+        raise ImageError(
+            f"{what}: claims {shape} values of {dtype}, {claimed:,} bytes with its header, but "
+            f"holds {member.file_size:,}. Fetch the file anew."
+        )
