@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab_models.cli.dataset_options import read_options
+from lab_models.cli.dataset_options import read_dataset_options
 from lab_models.cli.split_options import add_split_options, fold_file, plan_of
 from tflite.runtime.errors import LabError
 
@@ -67,9 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.no_decode and arguments.quarantine:
         raise LabError("--quarantine needs the images to be opened; leave --no-decode out.")
     plan = plan_of(arguments)
-    manifest = open_dataset(
-        arguments.path, arguments.kind, **_options(arguments.option, arguments.classes)
-    )
+    chosen = read_dataset_options(arguments.option, arguments.classes)
+    manifest = open_dataset(arguments.path, arguments.kind, **chosen)
     unreadable = None
     if not arguments.no_decode:
         manifest, unreadable = split_off_unreadable(manifest, arguments.workers, _show_progress)
@@ -94,11 +93,6 @@ def _write(manifests: Sequence[Manifest], file: Path) -> None:
         path = fold_file(file, number, len(manifests))
         write_manifest(manifest, path, rebase=True)
         print(f"Manifest: {path}")
-
-
-def _options(words: list[str], classes: str | None) -> dict[str, Any]:
-    given = {} if classes is None else {"classes": classes}
-    return {**given, **read_options(words, "--option", "subset=tiny")}
 
 
 def _show_progress(done: int, total: int) -> None:

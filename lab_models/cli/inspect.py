@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lab_models.cli.dataset_options import read_options
+from lab_models.cli.dataset_options import read_dataset_options, read_options
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,9 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pipelines.overview import describe_dataset
 
     settings = change_settings(read_options(arguments.setting, "--setting", "blurred=5"))
-    chosen = read_options(arguments.option, "--option", "subset=tiny")
-    if arguments.classes:
-        chosen["classes"] = arguments.classes
+    chosen = read_dataset_options(arguments.option, arguments.classes)
     manifest = open_dataset(arguments.path, arguments.kind, **chosen)
     check_folder(arguments.out.resolve())
     cache = None

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from pipelines.class_mapping import map_manifest
 from pipelines.class_names import datasets as known_words
@@ -66,6 +66,7 @@ def recognise(path: Path | str) -> tuple[str, str]:
 def open_dataset(
     path: Path | str,
     kind: str | None = None,
+    /,
     classes: str | Sequence[str] | None = None,
     **chosen: Any,
 ) -> Manifest:
@@ -83,7 +84,8 @@ def open_dataset(
         Its manifest; the first of its notes says what kind it was taken for and why.
 
     Raises:
-        ManifestError: If nothing is found, an option is unknown, or the data cannot be used.
+        ManifestError: If nothing is found, an option is unknown or of another type, or the data
+            cannot be used.
     """
     path = Path(path)
     if kind is None:
@@ -99,11 +101,36 @@ def open_dataset(
             f"The kind {kind} has no option {', '.join(unknown)}; it has: "
             f"{', '.join(options(kind)) or 'none'}. ({path} was read as {kind}: {reason}.)"
         )
-    manifest: Manifest = module.read(path, **chosen)
+    manifest: Manifest = module.read(path, **_typed(kind, chosen))
     if classes is not None:
         manifest = map_manifest(manifest, classes, kind if kind in known_words() else None)
     notes = (f"Read as {kind}: {reason}.", *manifest.notes)
     return Manifest(manifest.table, manifest.root, manifest.classes, notes)
+
+
+def _typed(kind: str, chosen: dict[str, Any]) -> dict[str, Any]:
+    """The options of a kind if they are of the types that its ``read`` names.
+
+    A whole number may stand for a decimal one, and for a text, such as a column called 1.
+    """
+    hints = get_type_hints(_module(kind).read)
+    typed = dict(chosen)
+    for name, value in chosen.items():
+        allowed = get_args(hints[name]) or (hints[name],)
+        if type(value) in allowed or isinstance(value, Path) or not _TYPE_WORDS.keys() & {*allowed}:
+            continue
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if number and (float in allowed or str in allowed):
+            typed[name] = float(value) if float in allowed else str(value)
+        else:
+            words = [word for kind_of, word in _TYPE_WORDS.items() if kind_of in allowed]
+            raise ManifestError(
+                f"The option {name} of the kind {kind} takes {' or '.join(words)}, got {value!r}."
+            )
+    return typed
+
+
+_TYPE_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
 def _module(kind: str) -> ModuleType:

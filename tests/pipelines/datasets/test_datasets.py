@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pipelines.datasets import kinds, open_dataset, options, recognise
@@ -9,6 +11,7 @@ from pipelines.errors import ManifestError
 from pipelines.manifest import check_manifest
 from pipelines.quarantine import find_unreadable
 from tests.pipelines.datasets.trees import BUILDERS
+from tests.pipelines.disk import write_images, write_table
 
 
 def test_every_kind_has_a_tree_here():
@@ -71,3 +74,39 @@ def test_an_image_is_no_data_set(tmp_path):
     BUILDERS["folders"](tmp_path)
     with pytest.raises(ManifestError, match=r"c\.bmp holds no data set that is known"):
         open_dataset(tmp_path / "smudge_cell" / "c.bmp")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "takes"),
+    [
+        ("folders", "slide_level", "first", "a whole number"),
+        ("folders", "slide_level", 0.5, "a whole number"),
+        ("folders", "slide_level", True, "a whole number"),
+        ("folders", "split_folders", "no", "true or false"),
+        ("folders", "split_folders", 0, "true or false"),
+        ("folders", "class_level", None, "a whole number"),
+        ("csv_table", "label_column", None, "text"),
+        ("csv_table", "label_column", 0.5, "text"),
+        ("experts", "agreement", "half", "a number"),
+    ],
+)
+def test_options_of_another_type_are_told(tmp_path, kind, name, value, takes):
+    BUILDERS[kind](tmp_path)
+    expected = re.escape(f"option {name} of the kind {kind} takes {takes}, got {value!r}.")
+    with pytest.raises(ManifestError, match=expected):
+        open_dataset(tmp_path, kind, **{name: value})
+
+
+def test_whole_numbers_may_stand_for_names_and_for_decimal_numbers(tmp_path):
+    write_images(tmp_path, ["a.png"])
+    write_table(tmp_path / "cells.csv", "path,1", "a.png,x")
+    assert open_dataset(tmp_path / "cells.csv", label_column=1).classes == ("x",)
+    write_table(tmp_path / "experts.csv", "path,expert,label", "a.png,E,x")
+    assert len(open_dataset(tmp_path, "experts", agreement=1)) == 1
+
+
+@pytest.mark.parametrize("name", ["kind", "path"])
+def test_what_is_no_option_is_not_taken_for_one(tmp_path, name):
+    BUILDERS["folders"](tmp_path)
+    with pytest.raises(ManifestError, match=f"has no option {name}"):
+        open_dataset(tmp_path, "folders", **{name: "folders"})
