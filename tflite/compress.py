@@ -21,6 +21,7 @@ import numpy as np
 
 from tflite.convert import as_float32, convert
 from tflite.fine_tuning import FineTuneSettings, Say, Trainer, steps_of
+from tflite.keras_weights import give_weights
 from tflite.logits import with_logits
 from tflite.quantization_recipes import FLOAT32, INT8_FULL
 from tflite.runtime.errors import LabError
@@ -215,7 +216,7 @@ def _fine_tune(
     )
     history = trainer.run()
     copy = keras.models.clone_model(classifier)
-    copy.set_weights(twin.weights_of(strip(wrapped)))
+    give_weights(copy, twin.weights_of(strip(wrapped)))
     return Compressed(copy, history)
 
 

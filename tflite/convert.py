@@ -17,6 +17,7 @@ from tflite.conversion_checks import ConversionChecks, ConversionError, check_fi
 from tflite.cures.bias_correction import correct_biases
 from tflite.cures.equalization import equalize
 from tflite.cures.sensitive_layers import most_sensitive_tensors
+from tflite.keras_weights import give_weights
 from tflite.logits import with_logits
 from tflite.quantization_recipes import QuantizationRecipe
 from tflite.quiet import quiet_converter
@@ -152,7 +153,7 @@ def as_float32(model: keras.Model) -> keras.Model:
         return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
     copy = keras.models.clone_model(model, clone_function=in_float32, recursive=True)
-    copy.set_weights(model.get_weights())
+    give_weights(copy, model.get_weights())
     return copy
 
 

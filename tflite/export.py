@@ -25,12 +25,11 @@ from tflite.compare import (
     ParityError,
     ParityThresholds,
     compare_scores,
-    compute_logits,
     parity_faults,
 )
 from tflite.conversion_checks import ConversionChecks
 from tflite.convert import PostTraining
-from tflite.cures.auto import NONE, Aim, Cured, FineTune, cure_names
+from tflite.cures.auto import NONE, Aim, Cured, Retraining, cure_names
 from tflite.make_files import FileMaker
 from tflite.parity_files import parity_table, scores_table, write_parity
 from tflite.quantization_recipes import (
@@ -157,7 +156,7 @@ def export_model(
     settings: ExportSettings | None = None,
     origin: Origin | None = None,
     say: Say = lambda text: None,
-    fine_tune: FineTune | None = None,
+    retraining: Retraining | None = None,
 ) -> Export:
     """Converts, compares, measures and writes; the folder appears whole or not at all.
 
@@ -174,8 +173,8 @@ def export_model(
         settings: None takes the defaults.
         origin: Recipe and metrics for the sidecar.
         say: Called with a sentence before each long step.
-        fine_tune: Trains the model with quantisation simulated; needed for ``int8_qat`` and for
-            the last of the cures.
+        retraining: The trainings that ``int8_qat`` and some of the cures need; without, cures
+            that train are left out of the search.
 
     Raises:
         LabError: If the model and its contract disagree, a file fails a check, the parity
@@ -189,7 +188,7 @@ def export_model(
         training.take(positions).paths, contract, settings.representative.workers
     )
     compared = _limit(validation, labels, settings)
-    maker = FileMaker(model, representative, compared, contract, settings.checks, fine_tune, say)
+    maker = FileMaker(model, representative, compared, contract, settings.checks, retraining, say)
     reference = maker.make(FLOAT32, settings.post_training, NONE, settings.aim)
     recipes = _recipes(settings, reference.content, say)
     made = {FLOAT32.name: reference}
@@ -197,7 +196,7 @@ def export_model(
         made[recipe.name] = maker.make(recipe, settings.post_training, settings.cure, settings.aim)
     files = {name: cured.content for name, cured in made.items()}
     say(f"comparing on {len(compared)} validation images")
-    logits = compute_logits(model, files, compared, contract)
+    logits = maker.logits(files)
     answers = {name: softmax(values) for name, values in logits.items()}
     parity = compare_scores(answers, compared, labels, settings.of_interest)
     faults = _judge(parity, settings)
@@ -262,7 +261,9 @@ def _more(made: Mapping[str, Cured], scores: Mapping[str, ScoreCalibration]) -> 
 
 
 def _cure(cured: Cured) -> dict[str, Any]:
-    return {"cure": cured.cure, "tried": [attempt.to_dict() for attempt in cured.attempts]}
+    tried = [attempt.to_dict() for attempt in cured.attempts]
+    training = {"training": dict(cured.training)} if cured.training else {}
+    return {"cure": cured.cure, "tried": tried, **training}
 
 
 def _measure(

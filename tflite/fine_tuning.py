@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +126,7 @@ class Trainer:
                 self._prepare(optimizer, epoch - 1)
             row = self._epoch(epoch, batches)
             history.append(row)
-            self.say(_describe(row, self.settings.epochs))
+            self.say(describe_epoch(row, self.settings.epochs))
             if not self.settings.keep_best or row.get("val_accuracy", 0.0) > best:
                 best, weights = row.get("val_accuracy", 0.0), self.model.get_weights()
         self.model.set_weights(weights)
@@ -217,8 +217,13 @@ def _renamed(figures: dict[str, float]) -> dict[str, float]:
     }
 
 
-def _describe(row: dict[str, float], epochs: int) -> str:
-    shown = ", ".join(
-        f"{name} {row[name]:.4f}" for name in ("loss", "val_loss", "val_accuracy") if name in row
-    )
+def describe_epoch(row: Mapping[str, float], epochs: int) -> str:
+    """A line of progress.
+
+    Args:
+        row: Of a history.
+        epochs: How many there will be.
+    """
+    names = ("loss", "val_loss", "val_accuracy", "val_agreement")
+    shown = ", ".join(f"{name} {row[name]:.4f}" for name in names if name in row)
     return f"epoch {row['epoch']:.0f} of {epochs}: {shown}, {row['seconds']:.0f} s"

@@ -19,6 +19,7 @@ import numpy as np
 from tflite.conversion_checks import ConversionChecks, ConversionError, check_file, check_scores
 from tflite.convert import as_float32
 from tflite.fine_tuning import FineTuneSettings, Say, Trainer, steps_of
+from tflite.keras_weights import give_weights
 from tflite.logits import with_logits
 from tflite.quantization_recipes import INT8_QAT
 from tflite.quiet import quiet_converter
@@ -77,7 +78,7 @@ class QatResult:
         import keras
 
         copy = keras.models.clone_model(self.classifier)
-        copy.set_weights(self.twin.weights_of(self.model))
+        give_weights(copy, self.twin.weights_of(self.model))
         return copy
 
 

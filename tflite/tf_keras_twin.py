@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tflite.keras_weights import give_weights
 from tflite.runtime.errors import LabError
 from tflite.tf_keras_weights import (
     INPUT_FACTOR,
@@ -113,7 +114,7 @@ class Twin:
         import keras
 
         copy = keras.models.clone_model(self.original)
-        copy.set_weights(self.weights_of(trained))
+        give_weights(copy, self.weights_of(trained))
         return copy
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from lab_models.runs import RunDirectory
     from pipelines.manifest import Manifest
+    from tflite.cures.auto import Retraining
+    from tflite.distillation import DistillationSettings
     from tflite.export import Export, ExportSettings
     from tflite.qat import QatSettings
     from tflite.representative import LabelledImages
@@ -88,9 +90,10 @@ def _add_cures(parser: argparse.ArgumentParser) -> None:
         default="none",
         metavar="NAME",
         help="what makes int8 more accurate: none (default), mse_calibration, "
-        "percentile_calibration, bias_correction, equalization, quantization_aware_training, or "
-        "auto: tries them in this order until the loss is at most 0.3 points and the agreement at "
-        "least 99 %%",
+        "percentile_calibration, bias_correction, equalization, activation_swap (swish, hard swish "
+        "and GELU become ReLU6 and the network is trained to answer as before), "
+        "quantization_aware_training, or auto: tries them in this order until the loss is at most "
+        "0.3 points and the agreement at least 99 %%",
     )
     parser.add_argument(
         "--observer",
@@ -116,10 +119,14 @@ def _add_cures(parser: argparse.ArgumentParser) -> None:
         "--fine-tune-epochs",
         type=int,
         metavar="N",
-        help="length of quantisation-aware training",
+        help="length of the training that a cure needs (default: 3 for quantisation-aware "
+        "training, 8 for activation_swap)",
     )
     parser.add_argument(
-        "--fine-tune-rate", type=float, metavar="RATE", help="its highest learning rate"
+        "--fine-tune-rate",
+        type=float,
+        metavar="RATE",
+        help="its highest learning rate (default: 3e-5 and 1e-3)",
     )
 
 
@@ -140,7 +147,13 @@ def run(arguments: argparse.Namespace) -> int:
         directory.require(needed)
     import_tensorflow_quietly()
     export = export_run(
-        directory, settings, arguments.out, arguments.data_root, _qat_settings(arguments), _say
+        directory,
+        settings,
+        arguments.out,
+        arguments.data_root,
+        _qat_settings(arguments),
+        _say,
+        _distillation_settings(arguments),
     )
     print(f"\n{export.table()}")
     for name, cure in export.cures.items():
@@ -163,6 +176,7 @@ def export_run(
     data_root: Path | None = None,
     qat: QatSettings | None = None,
     say: Callable[[str], None] = print,
+    distillation: DistillationSettings | None = None,
 ) -> Export:
     """Exports the model of a run (see `tflite.export.export_model`).
 
@@ -173,6 +187,8 @@ def export_run(
         data_root: Where the run's images are, if they are no longer where training found them.
         qat: How quantisation-aware training goes, where it is asked for; None takes the defaults.
         say: Called with a sentence before each long step.
+        distillation: How the network is trained after its activations were swapped; None takes
+            the defaults.
 
     Raises:
         LabError: If the run is unfinished or incomplete, its images are gone, or the export
@@ -196,26 +212,40 @@ def export_run(
         settings,
         _origin(directory),
         say,
-        lambda images: _fine_tune(directory, data_root, model, images, qat, say),
+        _retraining(directory, data_root, model, qat, distillation, say),
     )
 
 
-def _fine_tune(
+def _retraining(
     directory: RunDirectory,
     data_root: Path | None,
     model: Any,
-    images: np.ndarray,
-    settings: QatSettings | None,
+    qat: QatSettings | None,
+    distillation: DistillationSettings | None,
     say: Callable[[str], None],
-) -> bytes:
+) -> Retraining:
+    """The trainings of cures, on the run's own batches, which are made once and if needed."""
+    from functools import cache
+
     from lab_models.fine_tuning_data import fine_tuning_data
+    from tflite.cures.activation_swap import SwappedNetwork, retrain_swapped
+    from tflite.cures.auto import Retraining
     from tflite.qat import convert_quantization_aware, fine_tune_quantization_aware
 
-    data = fine_tuning_data(directory, data_root)
-    result = fine_tune_quantization_aware(
-        model, data.training, data.validation, images, data.steps, settings, say
-    )
-    return convert_quantization_aware(result, images)
+    batches = cache(lambda: fine_tuning_data(directory, data_root))
+
+    def swap() -> SwappedNetwork:
+        data = batches()
+        return retrain_swapped(model, data.training, data.validation, data.steps, distillation, say)
+
+    def train(images: np.ndarray) -> bytes:
+        data = batches()
+        result = fine_tune_quantization_aware(
+            model, data.training, data.validation, images, data.steps, qat, say
+        )
+        return convert_quantization_aware(result, images)
+
+    return Retraining(swap, train)
 
 
 def _say(sentence: str) -> None:
@@ -249,11 +279,18 @@ def _settings(arguments: argparse.Namespace) -> ExportSettings:
 def _qat_settings(arguments: argparse.Namespace) -> QatSettings:
     from tflite.qat import QatSettings
 
-    given = {
-        "epochs": arguments.fine_tune_epochs,
-        "learning_rate": arguments.fine_tune_rate,
-    }
-    return QatSettings(**{name: value for name, value in given.items() if value is not None})
+    return QatSettings(**_fine_tune_options(arguments))
+
+
+def _distillation_settings(arguments: argparse.Namespace) -> DistillationSettings:
+    from tflite.distillation import DistillationSettings
+
+    return DistillationSettings(**_fine_tune_options(arguments))
+
+
+def _fine_tune_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {"epochs": arguments.fine_tune_epochs, "learning_rate": arguments.fine_tune_rate}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _labelled(manifest: Manifest, split: str) -> LabelledImages:

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from tflite.benchmark import BenchmarkSettings
-from tflite.compare import ParityError
+from tflite.compare import ParityError, compute_logits
+from tflite.cures.activation_swap import SwappedNetwork
+from tflite.cures.auto import Retraining
 from tflite.export import ExportSettings, export_model
 from tflite.representative import LabelledImages, RepresentativeSettings
 from tflite.runtime.bundle import read_bundle
@@ -142,6 +144,53 @@ def test_a_network_that_int8_would_slow_down_is_exported_otherwise(labels, image
     assert any("dynamic_int8 instead of int8_full: XNNPACK has no int8 code for" in s for s in said)
 
 
+@pytest.mark.parametrize("cure", ["none", "auto"])
+def test_the_keras_model_answers_the_validation_images_once(quick, monkeypatch, cure):
+    asked = []
+
+    def counted(model, files, images, contract):
+        asked.append(model)
+        return compute_logits(model, files, images, contract)
+
+    monkeypatch.setattr("tflite.make_files.compute_logits", counted)
+    settings = dataclasses.replace(
+        SETTINGS, benchmark=None, quantization=("int8_full",), cure=cure, allow_mismatch=True
+    )
+    export = quick(settings)
+    assert len([model for model in asked if model is not None]) == 1
+    assert [v.name for v in export.parity.variants] == ["float32", "int8_full"]
+    assert export.parity.reference.agreement == 1
+
+
+def test_a_swapped_network_is_compared_with_the_original(quick, model):
+    import keras
+    from keras import layers
+
+    def softened(layer):
+        if isinstance(layer, layers.ReLU):
+            return layers.Activation("swish", name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    other = keras.models.clone_model(model, clone_function=softened)
+    other.set_weights([0 * weight for weight in model.get_weights()])
+    record = {"swapped_activations": 1, "best_epoch": 2}
+    settings = dataclasses.replace(
+        SETTINGS, benchmark=None, quantization=("int8_full",), cure="activation_swap",
+        allow_mismatch=True,
+    )  # fmt: skip
+    # All but the first class is wrong in the network that was exported; its cure is right.
+    retraining = Retraining(lambda: SwappedNetwork(model, record))
+    export = quick(settings, model=other, retraining=retraining)
+    assert export.parity.reference.accuracy == pytest.approx(1 / 3)
+    assert export.parity.variant("int8_full").accuracy == 1
+    sidecar = json.loads((export.folder / "model_int8.json").read_text())
+    assert sidecar["calibration"]["cure"] == "activation_swap"
+    assert sidecar["calibration"]["training"] == record
+    parity = json.loads((export.folder / "parity.json").read_text())
+    assert parity["cures"]["int8_full"]["training"] == record
+    assert export.cures == {"int8_full": "activation_swap"}
+
+
 def test_fewer_validation_images_than_classes_are_refused(quick):
     settings = dataclasses.replace(SETTINGS, quantization=("float32",), validation_images=2)
     with pytest.raises(LabError, match="each of the 3 classes is compared, got validation"):
@@ -162,14 +211,14 @@ def wrong_scores(model, files, images, contract):
 
 
 def test_a_mismatch_is_an_error_and_leaves_nothing_behind(quick, monkeypatch, tmp_path):
-    monkeypatch.setattr("tflite.export.compute_logits", wrong_scores)
+    monkeypatch.setattr("tflite.make_files.compute_logits", wrong_scores)
     with pytest.raises(ParityError, match=r"24 of 24 right answers were lost.*--allow-mismatch"):
         quick()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mismatch_may_be_allowed_and_is_recorded(quick, monkeypatch):
-    monkeypatch.setattr("tflite.export.compute_logits", wrong_scores)
+    monkeypatch.setattr("tflite.make_files.compute_logits", wrong_scores)
     settings = dataclasses.replace(
         SETTINGS, benchmark=None, quantization=("float32",), allow_mismatch=True
     )

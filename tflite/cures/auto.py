@@ -7,14 +7,16 @@ closest to it. What was tried, and with what result, is recorded in the export.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tflite.calibration import CalibrationSettings, float_file
 from tflite.convert import PostTraining, as_float32, fix_batch, quantize_after_training
+from tflite.cures.activation_swap import SwappedNetwork, count_swappable
 from tflite.logits import with_logits
 from tflite.runtime.errors import LabError
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import keras
 
 NONE, AUTO = "none", "auto"
+SWAP = "activation_swap"
 TRAINING = "quantization_aware_training"
 _MSE = CalibrationSettings("mse")
 
@@ -35,12 +38,14 @@ class Cure:
         what: What it does, in words.
         cost: What it costs, in words.
         post_training: What is done after training; None trains with quantisation simulated.
+        swaps_activations: Whether the network gets other activations and is trained again first.
     """
 
     name: str
     what: str
     cost: str
     post_training: PostTraining | None
+    swaps_activations: bool = False
 
 
 CURES = (
@@ -69,7 +74,15 @@ CURES = (
         "seconds",
         PostTraining(_MSE, bias_correction=True, equalization=True),
     ),
-    Cure(TRAINING, "the network is trained on, with quantisation simulated", "minutes", None),
+    Cure(
+        SWAP,
+        "swish, hard swish and GELU become ReLU6, the network is trained to answer as before, and "
+        "then bias correction",
+        "minutes",
+        PostTraining(_MSE, bias_correction=True),
+        swaps_activations=True,
+    ),
+    Cure(TRAINING, "the network is trained on, with quantisation simulated", "more minutes", None),
 )
 
 
@@ -124,11 +137,16 @@ class Cured:
         content: The file.
         cure: Name of the cure that was taken.
         attempts: All that were tried, in order; empty where one was asked for by name.
+        network: The Keras classifier that the file computes, where a cure made another of the
+            one that was given.
+        training: What a cure's training did, as plain JSON values; empty without one.
     """
 
     content: bytes
     cure: str
     attempts: tuple[Attempt, ...] = ()
+    network: keras.Model | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,8 +165,21 @@ class Aim:
 
 Judge = Callable[[bytes], tuple[float, float]]
 """From a file to its loss of accuracy and its agreement."""
-FineTune = Callable[[np.ndarray], bytes]
-"""From the representative dataset to an int8 file, by training with quantisation simulated."""
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """The trainings that some cures need, each bound to the classifier and its training data.
+
+    Args:
+        activation_swap: Gives the classifier with other activations, trained to answer as before
+            (`tflite.cures.activation_swap.retrain_swapped`). None: it cannot be had.
+        quantization_aware: From the representative dataset to an int8 file, by training with
+            quantisation simulated (`tflite.qat`). None: it cannot be had.
+    """
+
+    activation_swap: Callable[[], SwappedNetwork] | None = None
+    quantization_aware: Callable[[np.ndarray], bytes] | None = None
 
 
 def cure_int8(
@@ -156,7 +187,7 @@ def cure_int8(
     images: np.ndarray,
     name: str,
     judge: Judge,
-    fine_tune: FineTune | None = None,
+    retraining: Retraining | None = None,
     aim: Aim | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Cured:
@@ -167,25 +198,25 @@ def cure_int8(
         images: uint8 ``(n, height, width, 3)``, the representative dataset.
         name: One of `cure_names`.
         judge: From a file to its loss of accuracy and its agreement on the validation images.
-        fine_tune: Trains with quantisation simulated; None leaves that out.
+        retraining: For the cures that train; None leaves them out.
         aim: None takes the defaults.
         say: Called with a sentence after each attempt.
 
     Raises:
-        LabError: If there is no such cure, or it needs `fine_tune` and there is none.
+        LabError: If there is no such cure, it needs a training that cannot be had, or there is no
+            activation to swap.
     """
-    aim = aim or Aim()
-    shared = float_file(fix_batch(with_logits(as_float32(model))), images[0])
+    aim, treatment = aim or Aim(), _Treatment(model, images, retraining or Retraining())
     if name != AUTO:
-        cure = named_cure(name)
-        return Cured(_apply(cure, shared, images, fine_tune), cure.name)
-    tried: list[tuple[Attempt, bytes]] = []
+        return treatment.apply(named_cure(name))
+    tried: list[tuple[Attempt, Cured]] = []
     for cure in CURES:
-        if cure.post_training is None and fine_tune is None:
+        if reason := treatment.reason_against(cure):
+            say(f"cure {cure.name}: left out, {reason}")
             continue
-        content = _apply(cure, shared, images, fine_tune)
-        attempt = _judge(cure, content, judge, aim)
-        tried.append((attempt, content))
+        cured = treatment.apply(cure)
+        attempt = _judge(cure, cured.content, judge, aim)
+        tried.append((attempt, cured))
         points = 0.0 - 100 * attempt.accuracy_loss
         reached = ", reached" if attempt.reached else ""
         agreement = f"agreement {attempt.agreement:.4f}"
@@ -193,16 +224,47 @@ def cure_int8(
         if attempt.reached:
             break
     # Of equals the first, which is the cheapest.
-    attempt, content = min(tried, key=lambda one: _shortfall(one[0], aim))
-    return Cured(content, attempt.cure, tuple(attempt for attempt, _ in tried))
+    _, cured = min(tried, key=lambda one: _shortfall(one[0], aim))
+    return replace(cured, attempts=tuple(attempt for attempt, _ in tried))
 
 
-def _apply(cure: Cure, shared: bytes, images: np.ndarray, fine_tune: FineTune | None) -> bytes:
-    if cure.post_training is not None:
-        return quantize_after_training(shared, images, cure.post_training)
-    if fine_tune is None:
-        raise LabError(f"The cure {cure.name} trains, and no training data was given.")
-    return fine_tune(images)
+class _Treatment:
+    """Applies cures to one classifier; those that do not train share its float file."""
+
+    def __init__(self, model: keras.Model, images: np.ndarray, retraining: Retraining) -> None:
+        self._model, self._images, self._retraining = model, images, retraining
+
+    @cached_property
+    def _shared(self) -> bytes:
+        return self._float_file(self._model)
+
+    def _float_file(self, model: keras.Model) -> bytes:
+        return float_file(fix_batch(with_logits(as_float32(model))), self._images[0])
+
+    def reason_against(self, cure: Cure) -> str:
+        """Why a cure cannot be tried; empty if it can."""
+        if cure.swaps_activations and not count_swappable(self._model):
+            return "the network has no swish, hard swish or GELU"
+        have = self._retraining
+        needed = have.activation_swap if cure.swaps_activations else have.quantization_aware
+        trains = cure.swaps_activations or cure.post_training is None
+        return "it trains, and no training data was given" if trains and needed is None else ""
+
+    def apply(self, cure: Cure) -> Cured:
+        """The file that a cure makes."""
+        if reason := self.reason_against(cure):
+            raise LabError(f"The cure {cure.name} cannot be had: {reason}.")
+        swap, train = self._retraining.activation_swap, self._retraining.quantization_aware
+        if cure.post_training is None and train is not None:
+            return Cured(train(self._images), cure.name)
+        if not cure.swaps_activations or swap is None:
+            return Cured(self._quantized(self._shared, cure), cure.name)
+        swapped = swap()
+        content = self._quantized(self._float_file(swapped.network), cure)
+        return Cured(content, cure.name, network=swapped.network, training=swapped.record)
+
+    def _quantized(self, content: bytes, cure: Cure) -> bytes:
+        return quantize_after_training(content, self._images, cure.post_training)
 
 
 def _judge(cure: Cure, content: bytes, judge: Judge, aim: Aim) -> Attempt:

@@ -1,67 +1,20 @@
 """``lab-models compress`` and the batches it trains on, with a tiny run."""
 
 import csv
-import json
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from lab_models.cli import compress as command
 from lab_models.cli.compress import CompressionPlan, compress_run
 from lab_models.fine_tuning_data import fine_tuning_data, run_manifest
-from lab_models.recipes import get_recipe
-from lab_models.runs import RunDirectory
-from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import LabError
-
-CLASSES = ("basophil", "eosinophil", "monocyte")
-SIZE = 16
-
-
-def _model():
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(1)
-    inputs = keras.Input((SIZE, SIZE, 3))
-    x = layers.Conv2D(20, 3, activation="relu")(layers.Rescaling(1 / 127.5, -1)(inputs))
-    x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, layers.Dense(3, activation="softmax", name="predictions")(x))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A finished run of 36 images, 18 of them for training."""
-    root = tmp_path_factory.mktemp("images")
-    run = RunDirectory(tmp_path_factory.mktemp("runs") / "tiny" / "2026-01-01_00-00-00")
-    run.path.mkdir(parents=True)
-    generator = np.random.default_rng(0)
-    rows = []
-    for number in range(36):
-        pixels = generator.integers(0, 256, (20, 24, 3), np.uint8)
-        Image.fromarray(pixels).save(root / f"{number:02}.png")
-        split = ("train", "train", "validation", "test")[number // 3 % 4]
-        rows.append({"path": f"{number:02}.png", "label": CLASSES[number % 3], "split": split})
-    with run.manifest.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    contract = {"classes": CLASSES, "input": InputContract(SIZE, SIZE).to_dict()}
-    run.contract_json.write_text(json.dumps(contract))
-    recipe = get_recipe("pbc_tiny").at_scale("demo").changed({"phases.0.batch_size": 6})
-    run.recipe_json.write_text(json.dumps(recipe.to_dict()))
-    run.environment.write_text(json.dumps({"data_root": str(root)}))
-    _model().save(run.model)
-    run.finished.touch()
-    return run
 
 
 def test_batches_are_those_of_training(finished):
     data = fine_tuning_data(finished)
     assert data.steps == 3
     images, labels, weights = next(iter(data.training))
-    assert images.shape == (6, SIZE, SIZE, 3)
+    assert images.shape == (6, 16, 16, 3)
     assert labels.shape == (6, 3)
     assert weights.shape == (6,)
     assert sum(len(batch[0]) for batch in data.validation) == 9

@@ -1,74 +1,22 @@
 import csv
 import json
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from lab_models.cli import export as command
 from lab_models.cli.export import export_run
 from lab_models.runs import RunDirectory
+from tests.lab_models.cli.conftest import build_model
 from tflite.benchmark import BenchmarkSettings
 from tflite.calibration import CalibrationSettings
 from tflite.convert import PostTraining
+from tflite.distillation import DistillationSettings
 from tflite.export import ExportSettings
 from tflite.qat import QatSettings
 from tflite.representative import RepresentativeSettings
 from tflite.runtime.bundle import read_bundle
 from tflite.runtime.classifier import Classifier
-from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import LabError
-
-CLASSES = ("basophil", "eosinophil", "monocyte")
-SIZE = 16
-
-
-def make_model():
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(1)
-    inputs = keras.Input((SIZE, SIZE, 3))
-    x = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 127.5, -1)(inputs))
-    x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, layers.Dense(3, activation="softmax", name="predictions")(x))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A finished run with 36 images, 18 of them for training; not to be written to."""
-    root = tmp_path_factory.mktemp("images")
-    run = RunDirectory(tmp_path_factory.mktemp("runs") / "tiny" / "2026-01-01_00-00-00")
-    run.path.mkdir(parents=True)
-    generator = np.random.default_rng(0)
-    rows = []
-    for number in range(36):
-        name = f"{number:02}.png"
-        pixels = generator.integers(0, 256, (20, 24, 3), np.uint8)
-        Image.fromarray(pixels).save(root / name)
-        split = ("train", "train", "validation", "test")[number // 3 % 4]
-        rows.append({"path": name, "label": CLASSES[number % 3], "split": split})
-    with run.manifest.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    contract = {"classes": CLASSES, "input": InputContract(SIZE, SIZE).to_dict()}
-    run.contract_json.write_text(json.dumps(contract))
-    run.recipe_json.write_text(json.dumps({"name": "tiny"}))
-    run.environment.write_text(json.dumps({"data_root": str(root)}))
-    split = {"accuracy": 0.5, "images": 9, "per_class": {"recall": [1]}}
-    run.metrics.write_text(json.dumps({"splits": {"validation": split}}))
-    make_model().save(run.model)
-    run.finished.touch()
-    return run
-
-
-@pytest.fixture
-def run_copy(finished, tmp_path):
-    import shutil
-
-    return RunDirectory(shutil.copytree(finished.path, tmp_path / "tiny" / "run"))
-
 
 # A random network answers at random near its borders; parity has its own tests.
 SETTINGS = ExportSettings(
@@ -96,9 +44,9 @@ def test_the_command_exports_the_newest_run_and_prints_the_tables(run_copy, caps
     assert "Latency of one image" in printed
     assert f"bundle: {run_copy.tflite / 'model_int8.tflite'}" in printed
     bundle = run_copy.tflite / "model_int8.tflite"
-    assert Classifier(bundle).labels == CLASSES
+    assert Classifier(bundle).labels == ("basophil", "eosinophil", "monocyte")
     sidecar = read_bundle(bundle).sidecar
-    assert sidecar.recipe == "tiny"
+    assert sidecar.recipe == "pbc_tiny"
     assert sidecar.metrics == {"validation": {"accuracy": 0.5, "images": 9}}
     assert sum(sidecar.calibration["per_class"].values()) == 6
 
@@ -139,10 +87,39 @@ def test_options_become_settings():
     assert command._qat_settings(parse()) == QatSettings()
     trained = command._qat_settings(parse("--fine-tune-epochs", "5", "--fine-tune-rate", "0.01"))
     assert trained == QatSettings(epochs=5, learning_rate=0.01)
+    assert command._distillation_settings(parse()) == DistillationSettings()
+    distilled = command._distillation_settings(parse("--fine-tune-epochs", "5"))
+    assert distilled == DistillationSettings(epochs=5)
     with pytest.raises(LabError, match="No cure 'sleep'"):
         command._settings(parse("--cure", "sleep"))
     assert command._settings(parse("--runs", "0")).benchmark is None
     assert command._settings(parse()) == ExportSettings()
+
+
+def test_activations_are_swapped_and_the_record_says_how(run_copy, capsys):
+    build_model("swish").save(run_copy.model)
+    words = ("--quantization", "int8_full", "--cure", "activation_swap", "--fine-tune-epochs", 2)
+    arguments = parse(run_copy.path, *words, "--runs", 0, "--allow-mismatch")
+    assert arguments.run(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "1 activations are now ReLU6" in printed
+    assert "epoch 2 of 2" in printed
+    assert "cure of int8_full: activation_swap" in printed
+    sidecar = read_bundle(run_copy.tflite / "model_int8.tflite").sidecar
+    assert sidecar.calibration["cure"] == "activation_swap"
+    training = sidecar.calibration["training"]
+    assert (training["swapped_activations"], training["epochs"]) == (1, 2)
+    # The float file is the run's own network.
+    assert read_bundle(run_copy.tflite / "model_float32.tflite").sidecar.calibration == {}
+
+
+def test_a_run_without_such_activations_says_so(run_copy):
+    settings = ExportSettings(
+        ("int8_full",), RepresentativeSettings(images=6), cure="activation_swap", benchmark=None
+    )
+    with pytest.raises(LabError, match="the network has no swish, hard swish or GELU"):
+        export_run(run_copy, settings, say=lambda text: None)
+    assert not run_copy.tflite.exists()
 
 
 def test_images_that_were_moved_are_found_with_data_root(run_copy, tmp_path):

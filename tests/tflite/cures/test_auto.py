@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
 
-from tflite.cures.auto import AUTO, CURES, NONE, TRAINING, Aim, cure_int8, cure_names, named_cure
+from tflite.cures.activation_swap import SwappedNetwork
+from tflite.cures.auto import (
+    AUTO,
+    CURES,
+    NONE,
+    SWAP,
+    TRAINING,
+    Aim,
+    Retraining,
+    cure_int8,
+    cure_names,
+    named_cure,
+)
 from tflite.runtime.errors import LabError
 from tflite.runtime.interpreter import TensorRunner
 
@@ -37,9 +49,12 @@ def test_without_success_the_closest_to_the_aim_is_taken(model, pixels):
 
 def test_without_success_the_best_is_taken_and_training_comes_last(model, pixels):
     judge = Judge(0.05, 0.04, 0.02, 0.03, 0.06, 0.05)
-    trained = cure_int8(model, pixels, NONE, judge).content
-    cured = cure_int8(model, pixels, AUTO, judge, fine_tune=lambda images: trained)
-    assert [a.cure for a in cured.attempts] == [c.name for c in CURES]
+    trained, said = cure_int8(model, pixels, NONE, judge).content, []
+    retraining = Retraining(lambda: pytest.fail("nothing to swap"), lambda images: trained)
+    cured = cure_int8(model, pixels, AUTO, judge, retraining, say=said.append)
+    # The network has no activation to swap.
+    assert [a.cure for a in cured.attempts] == [c.name for c in CURES if c.name != SWAP]
+    assert said[-2] == f"cure {SWAP}: left out, the network has no swish, hard swish or GELU"
     assert cured.cure == CURES[2].name
     assert judge.files[-1] is trained
 
@@ -47,10 +62,50 @@ def test_without_success_the_best_is_taken_and_training_comes_last(model, pixels
 def test_agreement_counts_too(model, pixels):
     cured = cure_int8(model, pixels, AUTO, lambda content: (0.0, 0.98), aim=Aim(agreement=0.99))
     assert not any(attempt.reached for attempt in cured.attempts)
-    assert len(cured.attempts) == len(CURES) - 1  # all but the one that trains
+    assert len(cured.attempts) == len(CURES) - 2  # all but those that train
 
 
-@pytest.mark.parametrize("cure", [c for c in CURES if c.post_training], ids=lambda c: c.name)
+@pytest.fixture(scope="module")
+def smooth(model):
+    """The classifier with a swish where its ReLU was."""
+    import keras
+    from keras import layers
+
+    def softened(layer):
+        if isinstance(layer, layers.ReLU):
+            return layers.Activation("swish", name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    made = keras.models.clone_model(model, clone_function=softened)
+    made.set_weights(model.get_weights())
+    return made
+
+
+def test_activations_are_swapped_before_quantisation_is_trained(smooth, model, pixels):
+    judge = Judge(0.09, 0.08, 0.07, 0.06, 0.05, 0.001)
+    swapped = SwappedNetwork(model, {"swapped_activations": 1})
+    retraining = Retraining(lambda: swapped, lambda images: pytest.fail("not needed"))
+    cured = cure_int8(smooth, pixels, AUTO, judge, retraining)
+    assert cured.cure == SWAP
+    assert [a.cure for a in cured.attempts] == [c.name for c in CURES[:-1]]
+    assert cured.network is model
+    assert cured.training == {"swapped_activations": 1}
+    # The file is the swapped network, cured as bias correction cures any.
+    assert cured.content == cure_int8(model, pixels, "bias_correction", Judge()).content
+
+
+def test_a_better_cure_keeps_nothing_of_the_swap(smooth, model, pixels):
+    judge = Judge(0.02, 0.08, 0.07, 0.06, 0.05, 0.04)
+    retraining = Retraining(lambda: SwappedNetwork(model, {"swapped_activations": 1}))
+    cured = cure_int8(smooth, pixels, AUTO, judge, retraining)
+    assert (cured.cure, cured.network, cured.training) == (NONE, None, {})
+    assert cured.attempts[-1].cure == SWAP
+
+
+UNTRAINED = [c for c in CURES if c.post_training and not c.swaps_activations]
+
+
+@pytest.mark.parametrize("cure", UNTRAINED, ids=lambda c: c.name)
 def test_each_cure_gives_an_integer_file_that_answers_as_the_model_does(cure, model, pixels):
     run = TensorRunner(cure_int8(model, pixels, cure.name, Judge()).content)
     assert run.input_quantization.takes_pixels
@@ -62,6 +117,9 @@ def test_each_cure_gives_an_integer_file_that_answers_as_the_model_does(cure, mo
 def test_what_cannot_be_done_is_refused(model, pixels):
     with pytest.raises(LabError, match="no training data was given"):
         cure_int8(model, pixels, TRAINING, Judge())
+    swap = Retraining(lambda: pytest.fail("nothing to swap"))
+    with pytest.raises(LabError, match="activation_swap cannot be had: the network has no swish"):
+        cure_int8(model, pixels, SWAP, Judge(), swap)
     with pytest.raises(LabError, match=r"No cure 'rest'\. There are: auto, none"):
         named_cure("rest")
     assert cure_names()[:2] == (AUTO, NONE)
