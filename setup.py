@@ -55,6 +55,7 @@ setup(
         "pipelines.datasets",
         "pipelines.inspection",
         "pipelines.inspection.kinds",
+        "pipelines.shards",
         "pipelines.smear",
         "tflite",
         "tflite.cures",

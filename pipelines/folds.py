@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipelines.errors import ManifestError
 from pipelines.groups import NEAR_DUPLICATES, NOT_FOR_GROUPING, kept_together, possible_groupings
+from pipelines.image_names import names_to_draw_by
 from pipelines.leaks import check_leaks
 from pipelines.manifest import Manifest
 from pipelines.near_duplicates import mark_near_duplicates
@@ -137,7 +138,7 @@ def _deal_to_folds(
     table: pd.DataFrame, content: np.ndarray, classes: Sequence[str], settings: FoldSettings
 ) -> tuple[np.ndarray, str, np.ndarray]:
     """Fold of each image from 0, the grouping used, and the groups."""
-    order = draw_order(list(table["path"]), settings.seed)
+    order = draw_order(names_to_draw_by(table), settings.seed)
     labels = _label_numbers(table, classes)
     shares = [1 / settings.folds] * settings.folds
     parts, groups, used = np.zeros(len(table), np.int64), np.zeros(len(table), np.int64), ""
@@ -175,7 +176,7 @@ def _sides(
     rest = np.flatnonzero(~on_test)
     if settings.validation and len(rest):
         chosen = table.iloc[rest]
-        order = draw_order(list(chosen["path"]), settings.seed)
+        order = draw_order(names_to_draw_by(chosen), settings.seed)
         shares = (1 - settings.validation, settings.validation)
         dealt = deal_groups(_label_numbers(chosen, classes), groups[rest], order, shares)
         sides[rest[dealt == 1]] = "validation"

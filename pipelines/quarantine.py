@@ -82,6 +82,22 @@ def split_off_unreadable(
     unreadable = find_unreadable(manifest, workers, progress)
     if unreadable.empty:
         return manifest, unreadable
+    return leave_out(manifest, unreadable), unreadable
+
+
+def leave_out(manifest: Manifest, unreadable: pd.DataFrame) -> Manifest:
+    """The rows without those of a list of unreadable images.
+
+    Args:
+        manifest: The data set.
+        unreadable: As `find_unreadable` gives it, with at least one row.
+
+    Returns:
+        The others, numbered anew, with a note on how many images were left out.
+
+    Raises:
+        ManifestError: If no image of a class is left.
+    """
     keep = np.ones(len(manifest), bool)
     keep[unreadable.index] = False
     table = manifest.table[keep]
@@ -92,7 +108,7 @@ def split_off_unreadable(
             f"all). The first: {unreadable['reason'].iloc[0]}"
         )
     note = f"{len(unreadable)} unreadable file(s) are in quarantine and were left out."
-    return manifest.with_table(table).with_notes(note), unreadable
+    return manifest.with_table(table).with_notes(note)
 
 
 def write_quarantine(unreadable: pd.DataFrame, path: Path | str) -> None:

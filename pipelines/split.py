@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipelines.errors import ManifestError, name_rows, name_some
 from pipelines.groups import NEAR_DUPLICATES, NOT_FOR_GROUPING, kept_together, possible_groupings
+from pipelines.image_names import names_to_draw_by
 from pipelines.leaks import check_leaks
 from pipelines.manifest import Manifest
 from pipelines.near_duplicates import mark_near_duplicates
@@ -162,7 +163,7 @@ def _deal_out(
     dealt, used = np.full(len(pool), "train", object), "given"
     if fractions:
         chosen = table.iloc[pool]
-        order = draw_order(list(chosen["path"]), settings.seed)
+        order = draw_order(names_to_draw_by(chosen), settings.seed)
         labels = pd.Categorical(chosen["label"], categories=list(classes)).codes.astype(np.int64)
         for used in possible_groupings(chosen, settings.by, settings.minimum_groups):
             parts = deal_groups(labels, kept_together(chosen, used, content[pool]), order, shares)

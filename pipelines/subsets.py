@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.errors import ManifestError
+from pipelines.image_names import names_to_draw_by
 from pipelines.manifest import Manifest
 from pipelines.side_checks import check_kept_classes
 from pipelines.split_report import SUBSET
@@ -65,7 +66,7 @@ def nested_order(manifest: Manifest, seed: int) -> np.ndarray:
         Row numbers int64 ``(images,)``. The order does not depend on the order of rows.
     """
     table = manifest.table
-    draw = draw_order(list(table["path"]), seed)
+    draw = draw_order(names_to_draw_by(table), seed)
     strata = [table["split"], table["label"]]
     rank, size = rank_and_size(pd.Series(draw), strata)
     frame = pd.DataFrame(

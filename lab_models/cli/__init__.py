@@ -14,9 +14,9 @@ from tflite.runtime.errors import LabError
 COMMANDS = (
     "train", "evaluate", "compare", "predict", "export", "recipes", "data", "smear", "augment",
     "bench", "neighbours", "compare_study", "sanity", "audit", "onnx", "bench_device", "compress",
-    "inspect", "clean",
+    "inspect", "clean", "pack",
 )  # fmt: skip
-OF_DATA = ("inspect", "clean")
+OF_DATA = ("inspect", "clean", "pack")
 """Commands that can be written behind ``data`` too; a folder of such a name is ``./inspect``."""
 
 INTERRUPTED = 130

@@ -21,7 +21,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "data",
         help="say what a data set holds, and check it",
-        epilog="See also `lab-models data inspect` and `lab-models data clean`.",
+        epilog="See also `lab-models data inspect`, `... data clean` and `... data pack`.",
     )
     parser.set_defaults(run=run)
     parser.add_argument("path", type=Path, metavar="PATH", help="a folder or a CSV file")
