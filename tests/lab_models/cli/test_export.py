@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import pytest
 
@@ -94,6 +95,17 @@ def test_options_become_settings():
         command._settings(parse("--cure", "sleep"))
     assert command._settings(parse("--runs", "0")).benchmark is None
     assert command._settings(parse()) == ExportSettings()
+
+
+def test_the_help_names_the_lengths_and_rates_that_are_taken(capsys):
+    with pytest.raises(SystemExit):
+        parse("--help")
+    words = " ".join(capsys.readouterr().out.split())
+    qat, swap = QatSettings(), DistillationSettings()
+    epochs = f"{qat.epochs} for quantisation-aware training, {swap.epochs} for activation_swap"
+    assert epochs in words
+    rates = re.search(r"highest learning rate \(default: (\S+) and (\S+)\)", words)
+    assert [float(rate) for rate in rates.groups()] == [qat.learning_rate, swap.learning_rate]
 
 
 def test_activations_are_swapped_and_the_record_says_how(run_copy, capsys):
