@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipelines.labels import PBC_CLASSES
+from tests.pipelines.detection import write_coco, write_voc
 from tests.pipelines.disk import write_images, write_table
 
 PREFIXES = ("BA", "EO", "ERB", "MMY", "LY", "MO", "SNE", "PLATELET")
@@ -116,6 +117,15 @@ def write_wbcatt(root: Path, tables: str = "") -> int:
     return 6
 
 
+def write_particles(root: Path) -> int:
+    """Two slides; a place in three lights and one in standard light alone on each."""
+    for folder in ("train/S1", "test/S2"):
+        lights = ("standard", "dark_field", "pls_16.2_01")
+        write_images(root / folder / "real" / "P1", [f"{light}.png" for light in lights])
+        write_images(root / folder / "fake", ["P2.png"])
+    return 4
+
+
 BUILDERS: dict[str, Callable[[Path], int]] = {
     "folders": write_folders,
     "csv_table": write_csv_table,
@@ -125,4 +135,7 @@ BUILDERS: dict[str, Callable[[Path], int]] = {
     "bone_marrow": write_bone_marrow,
     "raabin": write_raabin,
     "wbcatt": write_wbcatt,
+    "coco": write_coco,
+    "voc": write_voc,
+    "particles": write_particles,
 }
