@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from pipelines.errors import ManifestError
+from pipelines.hash_pairs import TURNS, ImageHashes, Progress, group_images
 from pipelines.leaks import NEAR_DUPLICATES as COLUMN
 from pipelines.manifest import Manifest
 from tflite.runtime.errors import ImageError
 from tflite.runtime.preprocess import decode_image
 
-Progress = Callable[[int, int], None]
-
-_TURNS = (None, *Image.Transpose)
-"""The eight ways to lay a square down: as it is, and Pillow's seven turns and mirror images."""
-
 _PIXELS_PER_BIT = 4
 _WORD = 64
-_BLOCK, _WIDTH = 64, 1024
-"""Images compared at once: what is in hand for them stays in the processor's cache."""
-
 _SHOWN_EVERY = 50
 
 
@@ -78,25 +70,10 @@ class NearDuplicateSettings:
             raise ManifestError("Near duplicates: " + "; ".join(faults) + ".")
 
 
-@dataclass(frozen=True, eq=False)
-class ImageHashes:
-    """Perceptual hashes of images.
-
-    Args:
-        words: uint64 ``(images, turns, words)``: for each image the bits of its hash as it lies,
-            then (with turns) of its seven turned and mirrored forms.
-        usable: bool ``(images,)``: False for images that cannot be read or are too empty.
-    """
-
-    words: np.ndarray
-    usable: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-
 def hash_image(image: Image.Image, settings: NearDuplicateSettings) -> np.ndarray | None:
-    """Perceptual hash (`imagehash.phash`: signs of the lowest frequencies of the cosine transform).
+    """Perceptual hash: which low frequencies of the cosine transform are above their median.
+
+    The bits are those of `imagehash.phash` of every turn, found with one transform for all.
 
     Args:
         image: Any size and mode; compared in grey, at ``4 * hash_size`` pixels a side.
@@ -105,18 +82,26 @@ def hash_image(image: Image.Image, settings: NearDuplicateSettings) -> np.ndarra
     Returns:
         uint64 ``(turns, words)``, or None for an image that is too empty.
     """
-    import imagehash
+    from scipy.fft import dctn
 
     side = _PIXELS_PER_BIT * settings.hash_size
     small = image.convert("L").resize((side, side), Image.Resampling.LANCZOS)
-    if np.asarray(small).std() < max(settings.minimum_contrast, 1e-9):
+    pixels = np.asarray(small, np.float64)
+    if pixels.std() < max(settings.minimum_contrast, 1e-9):
         return None
-    turned = [
-        small if turn is None else small.transpose(turn)
-        for turn in (_TURNS if settings.turns else _TURNS[:1])
-    ]
-    bits = [imagehash.phash(form, settings.hash_size, _PIXELS_PER_BIT).hash for form in turned]
-    return np.packbits(np.reshape(bits, (len(turned), -1)), axis=1).view(np.uint64)
+    # Turning the picture changes signs and places of the frequencies, not their size.
+    lowest = dctn(pixels)[: settings.hash_size, : settings.hash_size]
+    sign = 1 - np.arange(settings.hash_size) % 2 * 2  # of a frequency when mirrored
+    forms = np.stack(
+        [
+            (lowest.T if transposed else lowest)
+            * (sign[:, None] if rows else 1)
+            * (sign if columns else 1)
+            for transposed, rows, columns in (TURNS if settings.turns else TURNS[:1])
+        ]
+    )
+    bits = forms > np.median(forms, axis=(1, 2), keepdims=True)
+    return np.packbits(bits.reshape(len(forms), -1), axis=1).view(np.uint64)
 
 
 def hash_files(
@@ -139,7 +124,7 @@ def hash_files(
         except ImageError:
             return None
 
-    turns = len(_TURNS) if settings.turns else 1
+    turns = len(TURNS) if settings.turns else 1
     words = np.zeros((len(paths), turns, settings.hash_size**2 // _WORD), np.uint64)
     usable = np.zeros(len(paths), bool)
     with ThreadPoolExecutor(settings.workers or os.cpu_count()) as pool:
@@ -149,76 +134,6 @@ def hash_files(
             if progress and (row % _SHOWN_EVERY == _SHOWN_EVERY - 1 or row + 1 == len(paths)):
                 progress(row + 1, len(paths))
     return ImageHashes(words, usable)
-
-
-def find_pairs(hashes: ImageHashes, distance: int) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of images whose hashes differ by few bits, however they lie.
-
-    Every pair is compared: pictures of cells on the same pale ground share so many bits that
-    trees over Hamming distances prune next to nothing, while blocks that stay in the processor's
-    cache take about 4 ns a pair of images and turn.
-
-    Args:
-        hashes: Of `hash_files`.
-        distance: Bits by which two hashes may differ at most.
-
-    Returns:
-        Rows int64 ``(pairs, 2)``, the smaller first, ascending; and the bits int64 ``(pairs,)``
-        by which they differ, in the way they fit best.
-    """
-    rows = np.flatnonzero(hashes.usable)
-    # One long row of words for each turn and each word of the hash.
-    words = np.ascontiguousarray(hashes.words[rows].transpose(1, 2, 0))
-    starts = range(0, len(rows), _BLOCK)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy counts bits outside the lock
-        parts = list(pool.map(lambda start: _pairs_of_block(words, start, distance), starts))
-    found = np.concatenate([np.zeros((0, 3), np.int64), *parts])
-    best = (
-        pd.DataFrame(found, columns=["first", "second", "bits"])
-        .groupby(["first", "second"], as_index=False)
-        .min()
-        .to_numpy()
-    )
-    return rows[best[:, :2]].reshape(-1, 2), best[:, 2]
-
-
-def _pairs_of_block(words: np.ndarray, start: int, distance: int) -> np.ndarray:
-    """Pairs (first, second, bits) whose first image is in the block; one may come several times."""
-    upright = words[0, :, start : start + _BLOCK]
-    found = [np.zeros((0, 3), np.int64)]
-    for begin in range(start, words.shape[2], _WIDTH):
-        for turn in words[:, :, begin : begin + _WIDTH]:
-            bits = np.zeros((upright.shape[1], turn.shape[1]), np.uint16)
-            for one, other in zip(upright, turn):
-                bits += np.bitwise_count(one[:, None] ^ other)
-            first, second = np.nonzero(bits <= distance)
-            pairs = np.stack([start + first, begin + second, bits[first, second]], 1)
-            found.append(pairs[pairs[:, 0] < pairs[:, 1]].astype(np.int64))
-    return np.concatenate(found)
-
-
-def join_pairs(pairs: np.ndarray, number: int) -> np.ndarray:
-    """Groups of images that hang together by pairs, if only through others.
-
-    Args:
-        pairs: Rows, int ``(pairs, 2)``.
-        number: How many images there are.
-
-    Returns:
-        int64 ``(number,)``: -1 for an image in no pair, else the number of its group, from 0 in
-        the order of first appearance (as `pipelines.same_content.same_content` numbers).
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    groups = np.full(number, -1, np.int64)
-    if len(pairs):
-        ones = np.ones(len(pairs), np.int8)
-        graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(number, number))
-        _, parts = connected_components(graph, directed=False)
-        rows = np.unique(pairs)
-        groups[rows] = pd.factorize(parts[rows])[0]
-    return groups
 
 
 def mark_near_duplicates(
@@ -238,7 +153,7 @@ def mark_near_duplicates(
     """
     settings = settings or NearDuplicateSettings()
     hashes = hash_files(manifest.paths(), settings, progress)
-    groups = join_pairs(find_pairs(hashes, settings.distance)[0], len(manifest))
+    groups = group_images(hashes, settings.distance)
     paths = manifest.table["path"].reset_index(drop=True)
     names = np.full(len(manifest), "", object)
     inside = groups >= 0

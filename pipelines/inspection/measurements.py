@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +12,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from pipelines.hash_pairs import ImageHashes, group_images
 from pipelines.inspection.features import LENGTH, cheap_features
 from pipelines.inspection.nuclei import find_nuclei
 from pipelines.inspection.settings import MeasurementSettings
-from pipelines.near_duplicates import ImageHashes, find_pairs, hash_image, join_pairs
+from pipelines.near_duplicates import hash_image
+from pipelines.stored_content import content_digest
 from tflite.runtime.errors import ImageError
 from tflite.runtime.preprocess import decode_image
 
@@ -108,7 +111,7 @@ class Measurements:
         contents = self.contents
         firsts = np.flatnonzero(~pd.Series(contents).duplicated().to_numpy() & (contents >= 0))
         hashes = ImageHashes(self.rows["hash"][firsts], self.rows["hashed"][firsts])
-        groups = join_pairs(find_pairs(hashes, self.distance)[0], len(firsts))
+        groups = group_images(hashes, self.distance)
         alone = groups < 0
         groups[alone] = len(firsts) + np.arange(alone.sum())
         of_content = np.full(len(firsts), -1, np.int64)
@@ -123,7 +126,7 @@ def measure_file(path: Path, settings: MeasurementSettings) -> tuple[np.ndarray,
     """Measures one image.
 
     Args:
-        path: The file.
+        path: The file, or a reference into one (see `tflite.runtime.references`).
         settings: How.
 
     Returns:
@@ -132,19 +135,26 @@ def measure_file(path: Path, settings: MeasurementSettings) -> tuple[np.ndarray,
     row = np.zeros((), row_type(settings))
     try:
         image = decode_image(path)
-        content = path.read_bytes()
     except ImageError as error:
         return row, str(error)
-    except OSError as error:
-        return row, f"{path} cannot be read: {error.strerror}."
+    content = content_digest(str(path))
+    if content is None:  # gone since it was decoded
+        return row, f"{path} cannot be read."
     row["readable"] = True
     row["width"], row["height"] = image.size
-    row["content"] = np.void(hashlib.sha256(content).digest())
+    row["content"] = np.void(_as_digest(content))
     hashed = hash_image(image, settings.near_duplicates)
     if hashed is not None:
         row["hash"], row["hashed"] = hashed, True
     _measure_pixels(row, image, settings)
     return row, ""
+
+
+def _as_digest(content: Hashable) -> bytes:
+    """32 bytes: of a file its own SHA-256, of a part of one that of what says which part it is."""
+    return (
+        content if isinstance(content, bytes) else hashlib.sha256(repr(content).encode()).digest()
+    )
 
 
 def _measure_pixels(row: np.ndarray, image: Image.Image, settings: MeasurementSettings) -> None:

@@ -3,25 +3,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import imagehash
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from pipelines.errors import ManifestError
+from pipelines.hash_pairs import find_pairs
 from pipelines.near_duplicates import (
     COLUMN,
-    ImageHashes,
     NearDuplicateSettings,
-    find_pairs,
     hash_files,
     hash_image,
-    join_pairs,
     mark_near_duplicates,
 )
 from tests.pipelines.disk import manifest_of
-from tests.pipelines.untimed import UNTIMED
 
 
 def picture(seed, size=96):
@@ -79,54 +75,14 @@ def test_files_that_cannot_be_read_are_marked(tmp_path):
     assert seen[-1] == (3, 3)
 
 
-@settings(UNTIMED, max_examples=25)
-@given(
-    number=st.integers(0, 150),
-    seed=st.integers(0, 99),
-    distance=st.integers(0, 128),
-    turns=st.sampled_from([1, 8]),
-)
-def test_pairs_are_those_of_comparing_bit_by_bit(number, seed, distance, turns):
-    draws = np.random.default_rng(seed)
-    few = draws.integers(0, 2, (7, 256))  # images gather around seven pictures
-    bits = few[draws.integers(0, 7, (number, turns))] ^ (draws.random((number, turns, 256)) < 0.1)
-    usable = draws.random(number) < 0.9
-    words = np.packbits(bits.astype(np.uint8), axis=2).view(np.uint64)
-    pairs, apart = find_pairs(ImageHashes(words.reshape(number, turns, 4), usable), distance)
-    expected = {}
-    for i in np.flatnonzero(usable):
-        for j in np.flatnonzero(usable):
-            least = int((bits[i, 0] != bits[j]).sum(1).min())
-            if i < j and least <= distance:
-                expected[int(i), int(j)] = least
-    assert dict(zip(map(tuple, pairs.tolist()), apart.tolist())) == expected
-    assert pairs.tolist() == sorted(pairs.tolist())
-
-
-def test_more_images_than_a_block_holds():
-    bits = np.random.default_rng(0).integers(0, 2**63, (1500, 1, 4), dtype=np.uint64)
-    bits[1400:] = bits[:100]
-    pairs, apart = find_pairs(ImageHashes(bits, np.ones(1500, bool)), 20)
-    assert pairs.tolist() == [[row, row + 1400] for row in range(100)]
-    assert not apart.any()
-
-
-@UNTIMED
-@given(pairs=st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=20))
-def test_groups_hang_together_by_pairs(pairs):
-    groups = join_pairs(np.array(pairs, np.int64).reshape(-1, 2), 20)
-    near = {row: {row} for row in range(20)}
-    for i, j in pairs:
-        together = near[i] | near[j]
-        for row in together:
-            near[row] = together
-    paired = {row for pair in pairs for row in pair}
-    for i in range(20):
-        assert (groups[i] == -1) == (i not in paired)
-        for j in paired:
-            assert (groups[i] == groups[j]) == (j in near[i])
-    numbers = [group for group in groups.tolist() if group >= 0]
-    assert list(dict.fromkeys(numbers)) == list(range(len(set(numbers))))
+@pytest.mark.parametrize("size", [8, 16, 24, 32])
+@pytest.mark.parametrize("seed", range(3))
+def test_bits_are_those_of_imagehash_for_every_turn(size, seed):
+    small = picture(seed).convert("L").resize((4 * size,) * 2, Image.Resampling.LANCZOS)
+    forms = [small, *(small.transpose(turn) for turn in Image.Transpose)]
+    expected = [imagehash.phash(form, size).hash.ravel() for form in forms]
+    words = hash_image(picture(seed), NearDuplicateSettings(hash_size=size, distance=4))
+    assert (np.unpackbits(words.view(np.uint8), axis=1) == expected).all()
 
 
 def test_a_manifest_names_the_groups_whatever_its_order(tmp_path):
