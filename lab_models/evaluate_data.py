@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from tflite.runtime.errors import LabError
 
 EVALUATIONS = "evaluations"
 NEW = "new"  # the split of images that no split was asked for
+MODEL = "model"
+"""Instead of names of classes: those of the model."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,12 @@ class DataSettings:
     Args:
         kind: Kind of data set, ``""`` to recognise it (see `pipelines.datasets`).
         options: Options of that kind.
+        classes: Map the data's classes onto these first (see
+            `pipelines.class_mapping.class_set`); what cannot be mapped is left out and named.
+            `MODEL` takes the model's own classes. ``""`` leaves nothing out.
         split: Only this split of the data set; ``""`` takes every image.
-        labels: What its labels mean to the model.
+        labels: What its labels mean to the model; the others are looked up in the table of class
+            names (see `lab_models.label_meanings`).
         include_training: Keep images that the model was trained on. Figures on them say
             nothing about new images.
         batch_size: Images at a time.
@@ -41,6 +48,7 @@ class DataSettings:
 
     kind: str = ""
     options: tuple[tuple[str, Any], ...] = ()
+    classes: str = ""
     split: str = ""
     labels: LabelMap = field(default_factory=LabelMap)
     include_training: bool = False
@@ -126,16 +134,27 @@ class _Images:
 
 
 def _read_images(run: RunDirectory, facts: RunFacts, data: Path, chosen: DataSettings) -> _Images:
-    from pipelines.datasets import open_dataset
+    from lab_models.label_meanings import understand_labels
+    from pipelines.datasets import open_dataset, recognise, word_source
     from pipelines.manifest import make_manifest
     from pipelines.quarantine import split_off_unreadable
 
-    manifest = open_dataset(data, chosen.kind or None, **dict(chosen.options))
-    chosen.labels.check(set(manifest.table["label"]), run.classes)
+    onto = None if chosen.classes in ("", MODEL) else chosen.classes
+    manifest = open_dataset(data, chosen.kind or None, classes=onto, **dict(chosen.options))
     table = _of_split(manifest.table, chosen.split, data)
-    labels = chosen.labels.rename(table["label"])
+    counts = Counter(table["label"])
+    meant, told = understand_labels(
+        {name: counts[name] for name in sorted(set(manifest.table["label"]))},
+        chosen.labels,
+        run.classes,
+        word_source(chosen.kind or recognise(data)[0]),
+        leave_out=chosen.classes == MODEL,
+    )
+    labels = meant.rename(table["label"])
+    if "label_given" not in table.columns and (labels != table["label"]).any():
+        table = table.assign(label_given=table["label"])
     table = table.assign(label=labels)[labels != ""]
-    said = list(manifest.notes)
+    said = [*manifest.notes, *told]
     if len(table) < len(labels):
         said.append(f"Left out by the map of labels: {len(labels) - len(table)} images.")
     seen, finding = _trained_on(table, manifest.root, facts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from pipelines.errors import name_some
 from tflite.runtime.errors import LabError
 
 
@@ -42,8 +44,15 @@ class LabelMap:
             meanings[label] = tuple(c.strip() for c in right.split(",") if c.strip())
         return cls(tuple(meanings.items()))
 
-    def check(self, labels: set[str], classes: tuple[str, ...]) -> None:
+    def check(
+        self, labels: set[str], classes: tuple[str, ...], why: Mapping[str, str] | None = None
+    ) -> None:
         """Checks the map against the labels of the data and the classes of the model.
+
+        Args:
+            labels: Those of the data.
+            classes: Those of the model.
+            why: Label to the reason why it is not understood, for the message.
 
         Raises:
             LabError: If a label is not in the data, a class not in the model, a class is meant
@@ -68,10 +77,18 @@ class LabelMap:
             raise LabError("The map of labels does not fit: " + "; ".join(faults) + ".")
         unknown = labels - left - set(classes)
         if unknown:
+            first, reasons = min(unknown), [(why or {}).get(label) for label in sorted(unknown)]
+            rename, leave = (shlex.quote(f"{first}={name}") for name in (classes[0], ""))
             raise LabError(
-                f"The model does not know these labels of the data: {_list(unknown)}. It knows: "
-                f"{', '.join(classes)}. Say what they mean, for example "
-                f"--map {min(unknown)}={classes[0]}, or leave them out with --map {min(unknown)}=."
+                " ".join(
+                    [
+                        "The model does not know these labels of the data: "
+                        f"{name_some(sorted(unknown))}. It knows: {name_some(classes, 20)}.",
+                        *filter(None, reasons[:3]),
+                        f"Say what they mean, for example --map {rename}, or leave them out: this "
+                        f"one with --map {leave}, all with --classes model.",
+                    ]
+                )
             )
 
     def rename(self, labels: pd.Series) -> pd.Series:

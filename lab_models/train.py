@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from lab_models.runs import (
 )
 from lab_models.start_from import check_start, copy_start, load_start
 from lab_models.training_features import save_training_features
+from pipelines.class_mapping import class_set, map_manifest
 from pipelines.datasets import open_dataset
 from pipelines.image_cache import ImageCache
 from pipelines.labels import order_classes
@@ -74,7 +75,8 @@ def start_run(
     Args:
         recipe: What to train.
         data: Any data set that `pipelines.datasets` reads, or a manifest of it or of a part of
-            it; None draws synthetic smears.
+            it (its labels are mapped if the recipe says so and they are not yet); None draws
+            synthetic smears.
         runs_folder: Usually ``runs``.
         smears_folder: Where synthetic smears are kept for the next run.
         earlier: A run whose encoder, and projection head where both have one, this run starts
@@ -86,7 +88,7 @@ def start_run(
     """
     started = time.perf_counter()
     if isinstance(data, Manifest):
-        manifest = _choose(recipe, data)
+        manifest = _choose(recipe, _mapped(recipe, data))
     else:
         manifest = _read(recipe, data or draw_smears(recipe, smears_folder, say))
     manifest, quarantine = split_off_unreadable(manifest)
@@ -208,7 +210,15 @@ def _say_fifths(say: Say) -> Callable[[int, int], None]:
 
 def _read(recipe: Recipe, folder: Path) -> Manifest:
     options: dict[str, Any] = {"subset": recipe.data.subset} if recipe.data.subset else {}
-    return _choose(recipe, open_dataset(folder, **options))
+    classes = recipe.data.map_classes or None
+    return _choose(recipe, open_dataset(folder, classes=classes, **options))
+
+
+def _mapped(recipe: Recipe, manifest: Manifest) -> Manifest:
+    onto = recipe.data.map_classes
+    if not onto or set(manifest.table["label"]) <= set(class_set(onto)):
+        return manifest
+    return map_manifest(manifest, onto)
 
 
 def _choose(recipe: Recipe, manifest: Manifest) -> Manifest:
@@ -220,12 +230,20 @@ def _choose(recipe: Recipe, manifest: Manifest) -> Manifest:
             raise LabError(f"The data has no sources {missing}; there are: {known}.")
         keep = manifest.table["source"].isin(recipe.data.sources)
         table = manifest.table[keep].reset_index(drop=True)
-        fewer = make_manifest(table, manifest.root, order_classes(table["label"]))
+        fewer = make_manifest(table, manifest.root, _order_left(recipe, manifest, table["label"]))
         manifest = fewer.with_notes(*manifest.notes)
     if recipe.data.classes:
         ordered = make_manifest(manifest.table, manifest.root, recipe.data.classes)
         manifest = ordered.with_notes(*manifest.notes)
     return manifest
+
+
+def _order_left(recipe: Recipe, manifest: Manifest, labels: Iterable[str]) -> tuple[str, ...]:
+    """The classes that some sources hold; those that data was mapped onto keep their order."""
+    left = set(labels)
+    if recipe.data.map_classes:
+        return tuple(name for name in manifest.classes if name in left)
+    return order_classes(left)
 
 
 def _check_counts(manifest: Manifest, recipe: Recipe, say: Say) -> None:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from lab_models.cli.dataset_options import read_dataset_options
+
 
 def add_parser(subparsers: Any) -> None:
     """Adds the command."""
@@ -20,6 +22,20 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("directory", type=Path, metavar="RUN", help="runs/<recipe>/<time>")
     parser.add_argument("--data", type=Path, metavar="PATH", help="a data set to evaluate on")
     parser.add_argument("--kind", default="", help="kind of data set; default: recognised")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the kind, such as subset=tiny; may be repeated",
+    )
+    parser.add_argument(
+        "--classes",
+        default="",
+        metavar="NAMES",
+        help="map the data's classes first, as in `lab-models data`; `model` maps onto the model's "
+        "own. What cannot be mapped is left out and named",
+    )
     parser.add_argument("--split", default="", help="which split; default: test, else validation")
     parser.add_argument(
         "--map",
@@ -27,7 +43,8 @@ def add_parser(subparsers: Any) -> None:
         default=[],
         metavar="LABEL=CLASS[,CLASS]",
         help="what a label of the data means to the model: one class; several that the data does "
-        "not tell apart; or none (LABEL=), to leave its images out",
+        "not tell apart; or none (LABEL=), to leave its images out. Other labels are looked up in "
+        "the table of class names",
     )
     parser.add_argument("--name", default="", help="folder under RUN/evaluations")
     parser.add_argument("--include-training", action="store_true", help="keep training images")
@@ -52,13 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     directory = RunDirectory(arguments.directory)
     if arguments.data is None:
-        for option in ("map", "kind", "name", "include_training"):
+        for option in ("map", "kind", "option", "classes", "name", "include_training"):
             if getattr(arguments, option):
                 raise LabError(f"--{option.replace('_', '-')} needs --data PATH.")
         figures = finish_report(directory, _settings(arguments, arguments.split))
     else:
         chosen = DataSettings(
             kind=arguments.kind,
+            options=tuple(read_dataset_options(arguments.option, None).items()),
+            classes=arguments.classes,
             split=arguments.split,
             labels=LabelMap.parse(arguments.map),
             include_training=arguments.include_training,

@@ -13,6 +13,8 @@ from lab_models.recipes.checks import RecipeError, in_range, one_of, raise_if_an
 from lab_models.recipes.contrastive import Projection
 from lab_models.recipes.phase import Phase
 from pipelines.augment import AugmentSettings
+from pipelines.class_mapping import class_set
+from pipelines.errors import ManifestError
 from pipelines.smear import SmearSettings
 from pipelines.split import SplitSettings
 from tflite.runtime.errors import LabError
@@ -30,6 +32,9 @@ class Data:
     Args:
         classes: The classes in order; empty takes those found in the data. Data that holds a
             class which is not named here is an error, not a silent omission.
+        map_classes: Map the data's classes onto these first: a study's, such as ``hal``, or names
+            with commas between them (see `pipelines.class_mapping.class_set`). Images of classes
+            that cannot be mapped are left out and named. Empty keeps the data's own classes.
         sources: Databases that are used; empty uses all.
         subset: For data sets with nested subsets (study pbc): tiny, small, medium.
         split: How images are put on the sides of the split.
@@ -42,6 +47,7 @@ class Data:
     """
 
     classes: tuple[str, ...] = ()
+    map_classes: str = ""
     sources: tuple[str, ...] = ()
     subset: str = ""
     split: SplitSettings = field(default_factory=SplitSettings)
@@ -60,8 +66,26 @@ class Data:
         yield from one_of("class_weights", self.class_weights, WEIGHTINGS)
         yield from in_range("effective_beta", self.effective_beta, 0, 0.999999)
         yield from whole_number("cache_megabytes", self.cache_megabytes, 0)
-        if len(set(self.classes)) != len(self.classes) or len(self.classes) == 1:
+        if isinstance(self.classes, str):
+            yield (
+                f"classes must be a list of names, got {self.classes!r}; to map the data's classes "
+                "onto those of a study, set map_classes"
+            )
+        elif len(set(self.classes)) != len(self.classes) or len(self.classes) == 1:
             yield f"classes must be empty or at least two different names, got {self.classes!r}"
+        yield from self._faults_of_mapping()
+
+    def _faults_of_mapping(self) -> Iterator[str]:
+        if not isinstance(self.map_classes, str):
+            yield (
+                "map_classes must be a text, such as hal or blast,lymphocyte; got "
+                f"{self.map_classes!r}"
+            )
+        elif self.map_classes:
+            try:
+                class_set(self.map_classes)
+            except ManifestError as error:
+                yield f"map_classes: {error}"
 
 
 @dataclass(frozen=True)

@@ -61,23 +61,27 @@ class SanityData:
         return np.flatnonzero(chosen)
 
 
-def read_data(path: Path, subset: str = "") -> SanityData:
+def read_data(path: Path, subset: str = "", classes: str = "") -> SanityData:
     """Reads a data set, the lookalikes apart from the rest; unreadable images are left out.
 
     Args:
         path: Any data set that `pipelines.datasets` reads.
         subset: For data sets with nested subsets (study pbc): which.
+        classes: Map the classes onto these, as the recipe's ``map_classes`` says; "" does not.
 
     Raises:
         LabError: If it cannot be read.
     """
-    manifest = open_dataset(path, subset=subset) if subset else open_dataset(path)
+    options = {"subset": subset} if subset else {}
+    manifest = open_dataset(path, classes=classes or None, **options)
     manifest, _ = split_off_unreadable(manifest)
     lookalikes = None
     if (path / "lookalikes").is_dir():
         # A set of its own: lookalikes come from slides that stand on the training side, where
         # one data set with both would be refused as leaking.
-        lookalikes, _ = split_off_unreadable(open_dataset(path, subsets="D"))
+        lookalikes, _ = split_off_unreadable(
+            open_dataset(path, classes=classes or None, subsets="D")
+        )
     letters = _letters(manifest.table)
     if (letters == "D").any():
         lookalikes = _chosen(manifest, letters == "D")

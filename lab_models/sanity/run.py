@@ -84,7 +84,7 @@ def run_sanity(
     """
     settings = settings or SanitySettings()
     folder = data or draw_smears(recipe, smears_folder, say)
-    sanity_data = read_data(folder, recipe.data.subset)
+    sanity_data = read_data(folder, recipe.data.subset, recipe.data.map_classes)
     # Before hours of training, not after.
     choose_focus(sanity_data.manifest.classes, settings.focus, {})
     plan = make_plan(sanity_data, settings)

@@ -103,9 +103,14 @@ def open_dataset(
         )
     manifest: Manifest = module.read(path, **_typed(kind, chosen))
     if classes is not None:
-        manifest = map_manifest(manifest, classes, kind if kind in known_words() else None)
+        manifest = map_manifest(manifest, classes, word_source(kind))
     notes = (f"Read as {kind}: {reason}.", *manifest.notes)
     return Manifest(manifest.table, manifest.root, manifest.classes, notes)
+
+
+def word_source(kind: str) -> str | None:
+    """The data set whose own words for classes a kind has, or None (`pipelines.class_names`)."""
+    return kind if kind in known_words() else None
 
 
 def _typed(kind: str, chosen: dict[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_scores_are_those_of_the_saved_model(run, tmp_path):
 
 def test_labels_that_the_model_does_not_know_are_named(run, tmp_path):
     data = write_images(tmp_path / "unknown", ("band", "zebra"))
-    with pytest.raises(LabError, match="does not know these labels of the data: zebra"):
+    with pytest.raises(LabError, match="does not know these labels of the data: 'zebra'"):
         evaluate_run(run, data, settings=SETTINGS, say=quiet)
     assert not (run.path / "evaluations" / "unknown").exists()
 
@@ -154,3 +154,33 @@ def test_a_network_of_another_run_is_refused(tmp_path):
     run.contract_json.write_text(json.dumps({**contract, "classes": ["band", "lymphocyte"]}))
     with pytest.raises(RunError, match="not of one run"):
         evaluate_run(run, write_images(tmp_path / "d", ("band",), 1), settings=SETTINGS, say=quiet)
+
+
+def test_labels_are_looked_up_in_the_table_of_names(run, tmp_path):
+    data = write_images(tmp_path / "others", ("Lymphocytes", "hairy_cell"))
+    said = []
+    made, figures = evaluate_run(run, data, settings=SETTINGS, say=said.append)
+    assert figures["splits"]["new"]["images"] == 8
+    assert any("Lymphocytes to lymphocyte, hairy_cell to lymphocyte" in line for line in said)
+    manifest = pd.read_csv(made.manifest)
+    assert set(manifest["label"]) == {"lymphocyte"}
+    assert set(manifest["label_given"]) == {"Lymphocytes", "hairy_cell"}
+    assert "Labels mapped by the table of class names" in made.report.read_text()
+
+
+def test_what_the_model_has_no_class_for_can_be_left_out(run, tmp_path):
+    data = write_images(tmp_path / "others", ("Lymphocytes", "blast"))
+    with pytest.raises(LabError, match=r"labels of the data: 'blast'.*all with --classes model"):
+        evaluate_run(run, data, settings=SETTINGS, say=quiet)
+    made, figures = evaluate_run(run, data, DataSettings(classes="model"), SETTINGS, quiet)
+    assert figures["splits"]["new"]["images"] == 4
+    assert "4 image(s) left out" in read_json(made.environment)["split_statement"]
+
+
+def test_the_classes_of_a_study_can_be_asked_for(run, tmp_path):
+    data = write_images(tmp_path / "others", ("LYT", "rubbish"))
+    chosen = DataSettings(classes="bone_marrow", kind="folders")
+    said = []
+    _, figures = evaluate_run(run, data, chosen, SETTINGS, said.append)
+    assert figures["splits"]["new"]["images"] == 4
+    assert any("4 image(s) of 1 class(es) are left out" in line for line in said)

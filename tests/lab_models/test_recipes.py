@@ -199,3 +199,22 @@ def test_changes_build_on_each_other():
         }
     )
     assert changed.phases == (Phase("all", "full", 1, optimizer=Optimizer("lion")),)
+
+
+def test_the_classes_to_map_onto_are_checked_at_once():
+    recipe = get_recipe("pbc_small")
+    for good in ("hal", "hal20", "blast,lymphocyte"):
+        changed = recipe.changed({"data.map_classes": good})
+        assert Recipe.from_dict(json.loads(json.dumps(changed.to_dict()))) == changed
+    for bad, told in (
+        ("mars", "data.map_classes: There is no set of classes 'mars'"),
+        ("lymphocyte,zebra", "'zebra' is not in the table of names"),
+        (["blast", "lymphocyte"], "data.map_classes must be a text"),
+    ):
+        with pytest.raises(RecipeError) as refused:
+            recipe.changed({"data.map_classes": bad})
+        assert told in str(refused.value)
+    with pytest.raises(
+        RecipeError, match=r"data\.classes must be a list of names, got 'hal'; to map"
+    ):
+        recipe.changed({"data.classes": "hal"})
