@@ -19,6 +19,7 @@ from pipelines.inspection.measurements import VERSION, Measurements, measure_fil
 from pipelines.inspection.settings import MeasurementSettings
 from pipelines.manifest import Manifest
 from tflite.runtime.files import whole_file
+from tflite.runtime.references import file_of
 
 Progress = Callable[[int, int], None]
 _Part = tuple[np.ndarray, list[str]]
@@ -84,7 +85,7 @@ def _keys(paths: Sequence[Path], settings: MeasurementSettings) -> list[str]:
     for path in paths:
         name = str(path.absolute())
         try:
-            state = os.stat(name)  # noqa: PTH116 (100,000 files)
+            state = os.stat(file_of(name))  # noqa: PTH116 (100,000 files)
             size, time = state.st_size, state.st_mtime_ns
         except OSError:
             size = time = -1

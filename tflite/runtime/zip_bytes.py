@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import List, Optional, Union
 
 LEAST_SPACING = 2**20
-"""Bytes between two kept states at least; a state takes about 50 KB."""
+"""Bytes between two kept states at least; a state takes about 45 KB."""
 
-MOST_STATES = 512
+MOST_STATES = 2048
 """The spacing grows so that there are no more states than these."""
 
 BLOCKS_KEPT = 12
 """Inflated stretches between two states that are kept: more than threads usually read at once."""
 
-_CHUNK = 2**14
+_CHUNK = 2**13
 _LOCAL_HEADER = 30
 _SIGNATURE = b"PK\x03\x04"
 
@@ -117,7 +117,7 @@ class DeflatedBytes:
             file.seek(self._start + position)
             while made < self._spacing and not inflater.eof:
                 chunk = file.read(min(_CHUNK, self._compressed - position))
-                # Without a limit, 16 KB of well-packed zeros would become 16 MB at once.
+                # Without a limit, 8 KB of well-packed zeros would become 8 MB at once.
                 part = inflater.decompress(chunk, self._spacing - made)
                 if not chunk and not part and not inflater.eof:
                     raise EOFError("the compressed data end too early")
