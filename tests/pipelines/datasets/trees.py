@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipelines.labels import PBC_CLASSES
+from tests.pipelines.archives import write_an2dl, write_medmnist, write_npz
 from tests.pipelines.detection import write_coco, write_voc
 from tests.pipelines.disk import write_images, write_table
 
@@ -138,4 +139,7 @@ BUILDERS: dict[str, Callable[[Path], int]] = {
     "coco": write_coco,
     "voc": write_voc,
     "particles": write_particles,
+    "medmnist": write_medmnist,
+    "an2dl": write_an2dl,
+    "npz": write_npz,
 }
