@@ -209,3 +209,24 @@ def test_what_was_frozen_is_trainable_after_the_swap():
     model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
     assert len(model.trainable_variables) == 2
     assert len(swap_activations(model).trainable_variables) == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v3_small"])
+def test_a_swapped_network_is_one_partition_of_fewer_operations(name):
+    from lab_models.backbones import backbone_spec
+    from lab_models.classifier import build_classifier
+    from tflite.audit import audit_model
+    from tflite.cures.activation_swap import SwappedNetwork
+    from tflite.cures.auto import SWAP, Retraining, cure_int8
+
+    contract = backbone_spec(name).contract(64, 64)
+    model = build_classifier(name, contract, tuple("abcdefgh")).model
+    images = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
+    swapped = Retraining(lambda: SwappedNetwork(swap_activations(model)))
+    plain, cured = (
+        audit_model(cure_int8(model, images, cure, lambda content: (0, 1), swapped).content)
+        for cure in ("bias_correction", SWAP)
+    )
+    assert (cured.partitions, len(cured.refused)) == (1, 0)
+    assert len(cured.ops) < len(plain.ops) - count_swappable(model) // 2
