@@ -127,8 +127,19 @@ def write_particles(root: Path) -> int:
     return 4
 
 
+def write_shards(root: Path) -> int:
+    from pipelines.datasets.folders import read
+    from pipelines.shards.pack import pack_dataset
+
+    beside = root.with_name(f"{root.name}_packed")
+    number = write_folders(beside)
+    pack_dataset(read(beside), root)
+    return number
+
+
 BUILDERS: dict[str, Callable[[Path], int]] = {
     "folders": write_folders,
+    "shards": write_shards,
     "csv_table": write_csv_table,
     "pbc": write_pbc,
     "hal": write_hal,
