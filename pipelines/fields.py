@@ -71,7 +71,7 @@ class FieldSettings:
             refused.
 
     Raises:
-        ManifestError: If `slide` is no regular expression, or `leave_out_faulty` not true or false.
+        ManifestError: If `slide` is no regular expression.
     """
 
     cut: CutSettings = field(default_factory=CutSettings)
@@ -79,11 +79,6 @@ class FieldSettings:
     leave_out_faulty: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slide", str(self.slide))
-        if not isinstance(self.leave_out_faulty, bool):
-            raise ManifestError(
-                f"leave_out_faulty must be true or false, got {self.leave_out_faulty!r}."
-            )
         try:
             re.compile(self.slide)
         except re.error as error:

@@ -68,7 +68,7 @@ def read(path: Path, *, image: str = STANDARD) -> Manifest:
     manifest = make_manifest(table, path, [c for c in PARTICLE_CLASSES if c in present])
     check_manifest(manifest)
     manifest = manifest.with_notes(*_missing_images(manifest))
-    return manifest if image == STANDARD else choose_image(manifest, str(image))
+    return manifest if image == STANDARD else choose_image(manifest, image)
 
 
 def _missing_images(manifest: Manifest) -> Iterator[str]:

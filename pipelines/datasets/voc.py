@@ -93,7 +93,8 @@ def read(
     """
     settings = FieldSettings(CutSettings(margin, square, smallest), slide, leave_out_faulty)
     wanted = {"difficult": difficult, "truncated": truncated}
-    _check_options(wanted, first_pixel)
+    if first_pixel not in (0, 1):
+        raise ManifestError(f"The first pixel of an image is number 1 or 0, got {first_pixel}.")
     parts = _find_parts(path)
     if not parts:
         raise ManifestError(
@@ -117,14 +118,6 @@ def read(
     _refuse_twice(path, fields)
     manifest = cut_fields(path, fields, settings, _FORM)
     return manifest.with_notes(*_notes(parts, left_out))
-
-
-def _check_options(flags: dict[str, bool], first_pixel: int) -> None:
-    faults = [f"{n} must be true or false" for n, v in flags.items() if not isinstance(v, bool)]
-    if first_pixel not in (0, 1) or isinstance(first_pixel, bool):
-        faults.append("first_pixel must be 0 or 1")
-    if faults:
-        raise ManifestError(f"Pascal VOC cannot be read so: {'; '.join(faults)}.")
 
 
 def _find_parts(path: Path) -> list[_Part]:

@@ -212,8 +212,6 @@ def test_an_image_without_a_slide_is_refused(tmp_path, pattern):
 def test_settings_are_checked():
     with pytest.raises(ManifestError, match=r"slide must be a regular expression.*\(unterminated"):
         FieldSettings(slide="[")
-    with pytest.raises(ManifestError, match="leave_out_faulty must be true or false, got 'x'"):
-        FieldSettings(leave_out_faulty="x")
 
 
 def test_altered_copies_of_one_image_are_one_slide(tmp_path):
