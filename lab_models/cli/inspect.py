@@ -61,10 +61,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.no_cache:
         beside = arguments.out.with_name(f"{arguments.out.name}.measurements")
         cache = arguments.cache or beside
-    inspection = inspect_dataset(
-        manifest, settings, cache, arguments.workers, _show_progress, _show_step
-    )
-    write_inspection(inspection, arguments.out)
+    try:
+        inspection = inspect_dataset(manifest, settings, cache, arguments.workers, _show_progress)
+        _show("writing the page")
+        write_inspection(inspection, arguments.out)
+    finally:
+        _show("")
     unreadable = unreadable_files(inspection)
     print(describe_dataset(manifest, unreadable), describe_inspection(inspection), sep="\n\n")
     seconds = sum(inspection.seconds.values())
@@ -74,13 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
     return int(bool(inspection.measurements.reasons))
 
 
-def _show_progress(done: int, total: int) -> None:
+def _show_progress(what: str, done: int, total: int) -> None:
+    _show(f"{what}: {done:,} of {total:,}")
+
+
+def _show(text: str) -> None:
     """One line on the terminal that is written over; nothing into files and pipes."""
     if sys.stderr.isatty():
-        end = "\r" if done < total else "\r\033[K"
-        print(f"measured {done:,} of {total:,} images", end=end, file=sys.stderr, flush=True)
-
-
-def _show_step(title: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[Klooking for: {title}", end="\r\033[K", file=sys.stderr, flush=True)
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

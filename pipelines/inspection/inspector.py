@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pipelines.inspection.finding import Finding
 from pipelines.inspection.kinds import kind_module, kinds
-from pipelines.inspection.measure import Progress, measure_images
+from pipelines.inspection.measure import measure_images
 from pipelines.inspection.measurements import Measurements
 from pipelines.inspection.settings import InspectionSettings
 from pipelines.manifest import Manifest
+
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +29,7 @@ class Inspection:
         findings: By kind, in the order of `kinds`; kinds without any are there too.
         settings: What counted as a finding.
         seconds: Time taken, by step.
+        notes: What was judged by a random sample only, as sentences.
     """
 
     manifest: Manifest
@@ -32,6 +37,7 @@ class Inspection:
     findings: dict[str, tuple[Finding, ...]]
     settings: InspectionSettings
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def inspect_dataset(
@@ -40,7 +46,6 @@ def inspect_dataset(
     cache: Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
-    step: Callable[[str], None] | None = None,
 ) -> Inspection:
     """Looks for everything that `pipelines.inspection.kinds` knows.
 
@@ -49,22 +54,43 @@ def inspect_dataset(
         settings: By default ``InspectionSettings()``.
         cache: Folder for measurements (see `pipelines.inspection.measure.measure_images`).
         workers: Worker processes, as there.
-        progress: Called with the images measured and their number.
-        step: Called with the title of each kind before it is looked for.
+        progress: Called with what is being done in words, how much of it is done, and of how much.
 
     Raises:
         ManifestError: As `measure_images`.
     """
     settings = settings or InspectionSettings()
-    started = time.perf_counter()
-    measurements = measure_images(manifest, settings.measurements, cache, workers, progress)
-    seconds = {"measuring": time.perf_counter() - started}
-    findings = {}
-    for kind in kinds():
-        started = time.perf_counter()
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "measuring"):
+        measurements = measure_images(
+            manifest,
+            settings.measurements,
+            cache,
+            workers,
+            _about(progress, "images measured"),
+            _about(progress, "parts compared for near duplicates"),
+        )
+    with _timed(seconds, "comparing"):
+        _ = measurements.pictures
+    findings, notes = {}, []
+    for number, kind in enumerate(kinds(), 1):
         module = kind_module(kind)
-        if step:
-            step(module.TITLE)
-        findings[kind] = module.find(manifest, measurements, settings)
-        seconds[kind] = time.perf_counter() - started
-    return Inspection(manifest, measurements, findings, settings, seconds)
+        if progress:
+            progress(f"looking for: {module.TITLE.lower()}", number, len(kinds()))
+        with _timed(seconds, kind):
+            findings[kind] = module.find(manifest, measurements, settings)
+        if hasattr(module, "sampled"):
+            notes.append(module.sampled(manifest, measurements, settings))
+    told = tuple(note for note in notes if note)
+    return Inspection(manifest, measurements, findings, settings, seconds, told)
+
+
+def _about(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return partial(progress, what) if progress else None
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - started

@@ -6,6 +6,8 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
+import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -35,6 +37,7 @@ def measure_images(
     cache: Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    comparing: Progress | None = None,
 ) -> Measurements:
     """Measures every image once.
 
@@ -50,6 +53,7 @@ def measure_images(
             a script that calls this needs the usual ``if __name__ == "__main__"``. Fewer than 200
             images are measured in this process.
         progress: Called with the images done and their number.
+        comparing: Called as the ``progress`` of the `Measurements`.
 
     Raises:
         ManifestError: If `workers` is no positive number or `cache` is no folder.
@@ -72,7 +76,8 @@ def measure_images(
         done += len(places)
         if progress:
             progress(done, len(paths))
-    return Measurements(rows, dict(sorted(reasons.items())), settings.near_duplicates.distance)
+    distance = settings.near_duplicates.distance
+    return Measurements(rows, dict(sorted(reasons.items())), distance, comparing)
 
 
 def _keys(paths: Sequence[Path], settings: MeasurementSettings) -> list[str]:
@@ -142,7 +147,7 @@ def _measure(
             yield chunk, _measure_chunk([paths[place] for place in chunk], settings)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker)
     try:
         tasks = [pool.submit(_measure_chunk, [paths[p] for p in c], settings) for c in chunks]
         for chunk in chunks:
@@ -152,11 +157,22 @@ def _measure(
         pool.shutdown(cancel_futures=True)
 
 
-def _one_thread() -> None:
-    """In a worker process: OpenCV's own threads would only get in the others' way."""
+def _prepare_worker() -> None:
+    """In a worker process: no threads of OpenCV's own, which would only get in the others' way;
+    Ctrl-C is for the parent to heed; and without a parent there is no work to wait for.
+    """
     import cv2
 
     cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _measure_chunk(paths: Sequence[Path], settings: MeasurementSettings) -> _Part:

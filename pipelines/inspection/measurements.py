@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pipelines.hash_pairs import ImageHashes, group_images
+from pipelines.hash_pairs import ImageHashes, Progress, group_images
 from pipelines.inspection.features import LENGTH, cheap_features
 from pipelines.inspection.nuclei import find_nuclei
 from pipelines.inspection.settings import MeasurementSettings
@@ -66,11 +66,14 @@ class Measurements:
         rows: Structured array ``(images,)`` of `row_type`; about 1 KB an image.
         reasons: Why a file cannot be read, by row.
         distance: Bits by which the perceptual hashes of one picture may differ.
+        progress: Called with the parts of the comparison done and their number when `pictures` is
+            asked for the first time.
     """
 
     rows: np.ndarray
     reasons: dict[int, str]
     distance: int
+    progress: Progress | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -111,7 +114,7 @@ class Measurements:
         contents = self.contents
         firsts = np.flatnonzero(~pd.Series(contents).duplicated().to_numpy() & (contents >= 0))
         hashes = ImageHashes(self.rows["hash"][firsts], self.rows["hashed"][firsts])
-        groups = group_images(hashes, self.distance)
+        groups = group_images(hashes, self.distance, self.progress)
         alone = groups < 0
         groups[alone] = len(firsts) + np.arange(alone.sum())
         of_content = np.full(len(firsts), -1, np.int64)

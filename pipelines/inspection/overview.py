@@ -60,6 +60,7 @@ def describe_inspection(inspection: Inspection) -> str:
         if len(findings) > _SHOWN:
             lines.append(f"  and {len(findings) - _SHOWN:,} more")
         blocks.append("\n".join(lines))
+    blocks += inspection.notes
     if nothing:
         blocks.append(f"Not found: {'; '.join(nothing)}.")
     return "\n\n".join(blocks)

@@ -73,7 +73,7 @@ def _overview(inspection: Inspection) -> str:
     ]
     return "".join(
         [
-            *(_paragraph(note) for note in manifest.notes),
+            *(_paragraph(note) for note in (*manifest.notes, *inspection.notes)),
             _paragraph(size_sentence(inspection.measurements)),
             "<h3>Findings</h3>",
             _table(("looked for", "findings", "images"), counts),

@@ -79,6 +79,8 @@ class InspectionSettings:
             data set's median.
         folds: Parts of the cross-validation for likely wrong labels. A class with fewer images
             is left alone.
+        learn_from: Most images, drawn at random in the shares of the classes, that a model for
+            wrong labels learns from; all images are judged.
         margin: Lead of another class' score over that of the given label from which the label is
             doubted, even if confident learning does not.
         most_classes: Classes beyond which wrong labels are not looked for.
@@ -104,6 +106,7 @@ class InspectionSettings:
     reference: int = 5000
     size_ratio: float = 1.5
     folds: int = 5
+    learn_from: int = 20_000
     margin: float = 0.6
     most_classes: int = 200
     few: int = 20
@@ -115,7 +118,14 @@ class InspectionSettings:
             raise ManifestError("Inspection: " + "; ".join(faults) + ".")
 
     def _faults(self) -> Iterator[str]:
-        least = {"repeats": 3, "neighbours": 1, "reference": 10, "folds": 2, "few": 3}
+        least = {
+            "repeats": 3,
+            "neighbours": 1,
+            "reference": 10,
+            "folds": 2,
+            "few": 3,
+            "learn_from": 100,
+        }
         least |= {"most_classes": 0, "seed": 0}
         for name, value in least.items():
             if getattr(self, name) < value:

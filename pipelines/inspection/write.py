@@ -159,7 +159,7 @@ def summarise(inspection: Inspection) -> dict[str, object]:
         "classes": {name: int(counts.get(name, 0)) for name in manifest.classes},
         "findings": {kind: len(findings) for kind, findings in found.items()},
         "images_in_findings": {kind: count_images(findings) for kind, findings in found.items()},
-        "notes": list(manifest.notes),
+        "notes": [*manifest.notes, *inspection.notes],
         "settings": asdict(inspection.settings),
         "seconds": {name: round(value, 2) for name, value in inspection.seconds.items()},
     }

@@ -5,7 +5,12 @@ One module a kind of finding. To add a kind, add a module here that offers
 - ``ORDER``: int, its place on the page;
 - ``TITLE``: str, a heading;
 - ``ABOUT``: str, how it is decided and what cleaning does, in sentences;
-- ``find(manifest, measurements, settings) -> tuple[Finding, ...]``, strongest first.
+- ``find(manifest, measurements, settings) -> tuple[Finding, ...]``, strongest first;
+
+and, where large data sets are judged by a random sample,
+
+- ``sampled(manifest, measurements, settings) -> str``: a sentence that says so, or "" if all were
+  taken.
 
 Nothing has to be registered.
 """

@@ -27,8 +27,7 @@ def find(
 ) -> tuple[Finding, ...]:
     """One finding a picture; the score is how many deviations it lies beyond the others."""
     pictures = measurements.pictures
-    rows = measurements.single(settings.repeats)
-    firsts = rows[np.unique(pictures[rows], return_index=True)[1]]
+    firsts = _first_files(measurements, settings)
     if len(firsts) < max(settings.few, settings.neighbours + 2):
         return ()
     distances = _distances(measurements["features"][firsts].astype(np.float32), settings)
@@ -43,6 +42,22 @@ def find(
         )
         findings.append(Finding("unlike_others", paths, float(far[place]), words, paths))
     return strongest_first(findings)
+
+
+def _first_files(measurements: Measurements, settings: InspectionSettings) -> np.ndarray:
+    """Row numbers of one file of each picture."""
+    rows = measurements.single(settings.repeats)
+    return rows[np.unique(measurements.pictures[rows], return_index=True)[1]]
+
+
+def sampled(manifest: Manifest, measurements: Measurements, settings: InspectionSettings) -> str:
+    """Says if the next images were looked for among some only."""
+    if len(_first_files(measurements, settings)) <= settings.reference:
+        return ""
+    return (
+        f"The images next to each one were looked for among {settings.reference:,} drawn at random "
+        "(setting reference)."
+    )
 
 
 def _distances(features: np.ndarray, settings: InspectionSettings) -> np.ndarray:

@@ -31,19 +31,15 @@ def find(
     manifest: Manifest, measurements: Measurements, settings: InspectionSettings
 ) -> tuple[Finding, ...]:
     """One finding an image; the score is the other class' lead over the given label."""
-    rows = measurements.single(settings.repeats)
-    spelled = manifest.table["label"].map(common_spellings(manifest.table["label"]))
-    names, labels = np.unique(spelled.to_numpy(str)[rows], return_inverse=True)
-    pictures = measurements.pictures[rows]
-    number = pd.Series(pictures).groupby(labels).nunique().to_numpy()
-    enough = number >= max(settings.folds, settings.few)
-    if not 2 <= enough.sum() <= settings.most_classes:
+    judged = _judged(manifest, measurements, settings)
+    if judged is None:
         return ()
-    kept = enough[labels]
-    rows, pictures, names = rows[kept], pictures[kept], names[enough].tolist()
-    labels = (np.cumsum(enough) - 1)[labels[kept]]
+    rows, labels, names = judged
     scores = held_out_scores(
-        measurements["features"][rows].astype(np.float32), labels, pictures, settings
+        measurements["features"][rows].astype(np.float32),
+        labels,
+        measurements.pictures[rows],
+        settings,
     )
     issues = find_label_issues(labels, scores)
     findings = []
@@ -61,6 +57,40 @@ def find(
     return strongest_first(findings)
 
 
+def _judged(
+    manifest: Manifest, measurements: Measurements, settings: InspectionSettings
+) -> tuple[np.ndarray, np.ndarray, list[str]] | None:
+    """Row numbers of the images whose labels can be judged, their classes from 0, and the names of
+    these; None if there are too few or too many classes.
+    """
+    rows = measurements.single(settings.repeats)
+    spelled = manifest.table["label"].map(common_spellings(manifest.table["label"]))
+    names, labels = np.unique(spelled.to_numpy(str)[rows], return_inverse=True)
+    pictures = measurements.pictures[rows]
+    number = pd.Series(pictures).groupby(labels).nunique().to_numpy()
+    enough = number >= max(settings.folds, settings.few)
+    if not 2 <= enough.sum() <= settings.most_classes:
+        return None
+    kept = enough[labels]
+    return rows[kept], (np.cumsum(enough) - 1)[labels[kept]], names[enough].tolist()
+
+
+def sampled(manifest: Manifest, measurements: Measurements, settings: InspectionSettings) -> str:
+    """Says if the labels were judged by models of some images only."""
+    judged = _judged(manifest, measurements, settings)
+    if judged is None or _in_training(len(judged[0]), settings) <= settings.learn_from:
+        return ""
+    return (
+        f"All labels were judged, but by models that learned from {settings.learn_from:,} images "
+        "drawn at random class by class (setting learn_from)."
+    )
+
+
+def _in_training(images: int, settings: InspectionSettings) -> int:
+    """Images outside one part of the cross-validation."""
+    return images - images // settings.folds
+
+
 def held_out_scores(
     features: np.ndarray, labels: np.ndarray, pictures: np.ndarray, settings: InspectionSettings
 ) -> np.ndarray:
@@ -70,7 +100,7 @@ def held_out_scores(
         features: Float ``(images, features)``.
         labels: Int ``(images,)``, 0..classes-1, each on at least `settings.folds` pictures.
         pictures: Number of the picture that each image shows.
-        settings: ``folds`` and ``seed`` are used.
+        settings: ``folds``, ``seed``, ``learn_from`` and ``few`` are used.
 
     Returns:
         Float64 ``(images, classes)``, rows that sum to 1.
@@ -85,8 +115,11 @@ def held_out_scores(
     _, firsts, numbers = np.unique(pictures, return_index=True, return_inverse=True)
     deal = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
     scores = np.zeros((len(labels), int(labels.max()) + 1))
+    rng = np.random.default_rng(settings.seed)
     for _, held_out in deal.split(firsts, labels[firsts]):
         test = np.isin(numbers, held_out)
+        train = np.flatnonzero(~test)
+        train = train[draw_by_class(labels[train], settings.learn_from, settings.few, rng)]
         model = make_pipeline(
             StandardScaler(), LogisticRegression(C=_REGULARISATION, max_iter=_ITERATIONS)
         )
@@ -94,7 +127,29 @@ def held_out_scores(
         with warnings.catch_warnings(), threadpool_limits(1):
             # Near the optimum is good enough to doubt a label.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(features[~test], labels[~test])
+            model.fit(features[train], labels[train])
         seen = model[-1].classes_  # copies under another label can take a class out of a fold
         scores[np.ix_(test, seen)] = model.predict_proba(features[test])
     return scores
+
+
+def draw_by_class(labels: np.ndarray, most: int, few: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws about `most` rows at random, each class in its share.
+
+    Args:
+        labels: Int ``(rows,)``.
+        most: Rows wanted; no more than these are drawn but for the sake of rare classes.
+        few: A class keeps at least so many of its rows, if it has them.
+        rng: Draws.
+
+    Returns:
+        Row numbers int64, ascending; all where there are no more than `most`.
+    """
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    drawn = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        number = max(min(few, len(rows)), len(rows) * most // len(labels))
+        drawn.append(rng.choice(rows, number, replace=False))
+    return np.sort(np.concatenate(drawn))
