@@ -134,7 +134,7 @@ def _choose(path: Path, found: Sequence[Archive], dataset: str | None, size: int
     wanted = [f"dataset={dataset}"] * (dataset is not None) + [f"size={size}"] * (size is not None)
     asked = f" of {' '.join(wanted)}" if wanted else ""
     raise ManifestError(
-        f"One archive of MedMNIST{asked} was expected in {path}; there is {listed or 'none'}. "
+        f"One archive of MedMNIST{asked} was expected in {path}; found {listed or 'none'}. "
         "Choose one with the options dataset and size."
     )
 

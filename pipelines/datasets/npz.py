@@ -82,7 +82,7 @@ def only_archive(path: Path) -> Path:
     files = find_archives(path)
     if len(files) != 1:
         found = f"several: {name_some(file.name for file in files)}; name one" if files else "none"
-        raise ManifestError(f"One NumPy archive (.npz) was expected in {path}; there is {found}.")
+        raise ManifestError(f"One NumPy archive (.npz) was expected in {path}; found {found}.")
     return files[0]
 
 

@@ -74,11 +74,10 @@ class NpzArray:
 
     def __init__(self, path: Union[str, Path], name: str) -> None:
         self.path, self.name = Path(path), name
-        what = f"{self.path}, array {name}"
         with _opened(self.path) as archive:
             member = _member(archive, self.path, name)
-            header = _header(archive, member, what)
-        _check_values(header, member, what)
+            header = _header(archive, member, self.path)
+        _check_values(header, member, f"{self.path}, array {name}")
         self.shape, self.dtype, self._begin = header.shape, header.dtype, header.begin
         with _damage_told(self.path):
             self._bytes = open_member(self.path, member)
@@ -149,7 +148,7 @@ def array_names(path: Union[str, Path]) -> Dict[str, Tuple[Tuple[int, ...], np.d
             if name in found:
                 raise ImageError(f"{path} holds the array {name} twice; save it anew.")
             _check_member(member, path)
-            header = _header(archive, member, f"{path}, array {name}")
+            header = _header(archive, member, path)
             found[name] = (header.shape, header.dtype)
     return found
 
@@ -243,11 +242,12 @@ def _check_member(member: zipfile.ZipInfo, path: Path) -> None:
         )
 
 
-def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> _Header:
+def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> _Header:
     """Reads a header of any size that NumPy takes, and no more than that of any other."""
+    told = _damage_told(path, f"{member.filename} cannot be read")
+    with told, archive.open(member) as opened:
+        stream = io.BytesIO(opened.read(_MOST_HEADER))
     try:
-        with archive.open(member) as opened:
-            stream = io.BytesIO(opened.read(_MOST_HEADER))
         version = np.lib.format.read_magic(stream)
         # Version 3 differs from 2 in the names of columns only, which images do not have.
         read = (
@@ -258,11 +258,11 @@ def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> _He
         shape, fortran, dtype = read(stream)
         if any(length < 0 for length in shape):
             raise ValueError(f"the shape {shape}")
-    except OSError as error:
-        raise ImageError(f"{what}: cannot be read: {error.strerror or error}.") from None
     # A damaged header can raise nearly anything from inside the parser.
     except Exception as error:
-        raise ImageError(f"{what}: is no NumPy array, or a damaged one: {error}") from None
+        raise ImageError(
+            f"{path}: {member.filename} is no NumPy array, or a damaged one: {error}"
+        ) from None
     return _Header(tuple(int(n) for n in shape), dtype, bool(fortran), stream.tell())
 
 
