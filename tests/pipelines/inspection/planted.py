@@ -38,17 +38,24 @@ def draw_cells(number: int, seed: int) -> dict[str, list[np.ndarray]]:
     return cells
 
 
-def read_cells(root: Path, number: int) -> dict[str, list[np.ndarray]]:
-    """Real cells from the folders of PBC: `number` of each of `CLASSES`, of the commonest size."""
-    cells = {}
+def draw_files(root: Path, number: int) -> dict[str, list[Path]]:
+    """Files from the folders of PBC: `number` of each of `CLASSES`, of the commonest size."""
+    drawn = {}
     for name in CLASSES:
         folder = root / ("neutrophil" if name == "segmented_neutrophil" else name)
         files = sorted(folder.iterdir())
         np.random.default_rng(5).shuffle(files)
-        pictures = (np.asarray(Image.open(file).convert("RGB")) for file in files)
-        fitting = (pixels.copy() for pixels in pictures if pixels.shape == (363, 360, 3))
-        cells[name] = list(islice(fitting, number))
-    return cells
+        fitting = (file for file in files if Image.open(file).size == (360, 363))
+        drawn[name] = list(islice(fitting, number))
+    return drawn
+
+
+def read_cells(files: dict[str, list[Path]]) -> dict[str, list[np.ndarray]]:
+    """Their pixels."""
+    return {
+        name: [np.array(Image.open(path).convert("RGB")) for path in paths]
+        for name, paths in files.items()
+    }
 
 
 def save(path: Path, pixels: np.ndarray, **options: object) -> None:

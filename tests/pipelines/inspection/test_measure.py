@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.errors import ManifestError
-from pipelines.inspection import measure
+from pipelines.inspection import features, measure
 from pipelines.inspection.measure import measure_images
 from pipelines.inspection.measurements import measure_file
 from pipelines.inspection.nuclei import find_nuclei
@@ -13,6 +15,7 @@ from pipelines.inspection.settings import MeasurementSettings
 from pipelines.manifest import make_manifest
 from tests.pipelines.disk import manifest_of
 from tests.pipelines.inspection.planted import save
+from tests.pipelines.untimed import UNTIMED
 
 
 @pytest.fixture
@@ -96,6 +99,18 @@ def test_bad_arguments(tmp_path):
         measure_images(manifest, cache=tmp_path / "x" / "0.png")
     with pytest.raises(ManifestError, match=r"side must be 32.*joining must be"):
         MeasurementSettings(side=1, joining=2)
+
+
+@settings(UNTIMED, max_examples=20)
+@given(seed=st.integers(0, 999), low=st.integers(0, 255), spread=st.integers(0, 255))
+def test_colours_are_counted_as_by_numpy(seed, low, spread):
+    high = min(255, low + spread) + 1
+    lab = np.random.default_rng(seed).integers(low, high, (9, 7, 3), dtype=np.uint8)
+    expected = []
+    for channel, (least, most) in enumerate(((0, 256), (96, 192), (64, 160))):
+        values = np.clip(lab[..., channel], least, most - 1)
+        expected.append(np.histogram(values, 12, (least, most))[0] / values.size)
+    assert np.allclose(features._histograms(lab), np.sqrt(np.concatenate(expected)))
 
 
 def disc(pixels, row, column, radius):
