@@ -26,8 +26,8 @@ class DistillationSettings:
 
     Args:
         epochs: Passes of ``steps`` batches.
-        learning_rate: Of Adam at the first step; falls to 0 as a cosine. Ten and more times that
-            of quantisation-aware training: the student starts far from its answers.
+        learning_rate: Of Adam at the first step; falls to 0 as a cosine. Well above that of
+            quantisation-aware training, for the student starts far from its teacher's answers.
         temperature: Both networks' logits are divided by it before the softmax; above 1 the
             classes that were not the answer weigh more (Hinton et al. 2015, section 2).
         share: Share of the loss that the teacher makes up; the rest is the label's cross-entropy.
@@ -41,7 +41,7 @@ class DistillationSettings:
     """
 
     epochs: int = 8
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     temperature: float = 2.0
     share: float = 1.0
     batch_norm_momentum: float | None = 0.9

@@ -45,7 +45,7 @@ class FileMaker:
     ) -> None:
         self._model, self._images, self._checks = model, representative, checks
         self._validation, self._contract = validation, contract
-        self._retraining, self._say = retraining or Retraining(), say
+        self._retraining, self._say = retraining, say
         self._answered: dict[str, np.ndarray] = {}
 
     def make(
@@ -91,7 +91,7 @@ class FileMaker:
         return {**self._answered, **found}
 
     def _trained(self, recipe: QuantizationRecipe) -> bytes:
-        if self._retraining.quantization_aware is None:
+        if self._retraining is None:
             raise LabError(f"{recipe.name} is made by training, and no training data was given.")
         return self._retraining.quantization_aware(self._images)
 

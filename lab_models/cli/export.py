@@ -126,7 +126,7 @@ def _add_cures(parser: argparse.ArgumentParser) -> None:
         "--fine-tune-rate",
         type=float,
         metavar="RATE",
-        help="its highest learning rate (default: 3e-5 and 1e-3)",
+        help="its highest learning rate (default: 3e-5 and 5e-4)",
     )
 
 

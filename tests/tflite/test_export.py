@@ -179,7 +179,7 @@ def test_a_swapped_network_is_compared_with_the_original(quick, model):
         allow_mismatch=True,
     )  # fmt: skip
     # All but the first class is wrong in the network that was exported; its cure is right.
-    retraining = Retraining(lambda: SwappedNetwork(model, record))
+    retraining = Retraining(lambda: SwappedNetwork(model, record), lambda images: b"")
     export = quick(settings, model=other, retraining=retraining)
     assert export.parity.reference.accuracy == pytest.approx(1 / 3)
     assert export.parity.variant("int8_full").accuracy == 1

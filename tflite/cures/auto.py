@@ -47,6 +47,11 @@ class Cure:
     post_training: PostTraining | None
     swaps_activations: bool = False
 
+    @property
+    def trains(self) -> bool:
+        """Whether it needs training data."""
+        return self.swaps_activations or self.post_training is None
+
 
 CURES = (
     Cure(NONE, "minimum and maximum of every activation", "nothing", PostTraining()),
@@ -173,13 +178,13 @@ class Retraining:
 
     Args:
         activation_swap: Gives the classifier with other activations, trained to answer as before
-            (`tflite.cures.activation_swap.retrain_swapped`). None: it cannot be had.
+            (`tflite.cures.activation_swap.retrain_swapped`).
         quantization_aware: From the representative dataset to an int8 file, by training with
-            quantisation simulated (`tflite.qat`). None: it cannot be had.
+            quantisation simulated (`tflite.qat`).
     """
 
-    activation_swap: Callable[[], SwappedNetwork] | None = None
-    quantization_aware: Callable[[np.ndarray], bytes] | None = None
+    activation_swap: Callable[[], SwappedNetwork]
+    quantization_aware: Callable[[np.ndarray], bytes]
 
 
 def cure_int8(
@@ -206,7 +211,7 @@ def cure_int8(
         LabError: If there is no such cure, it needs a training that cannot be had, or there is no
             activation to swap.
     """
-    aim, treatment = aim or Aim(), _Treatment(model, images, retraining or Retraining())
+    aim, treatment = aim or Aim(), _Treatment(model, images, retraining)
     if name != AUTO:
         return treatment.apply(named_cure(name))
     tried: list[tuple[Attempt, Cured]] = []
@@ -231,8 +236,30 @@ def cure_int8(
 class _Treatment:
     """Applies cures to one classifier; those that do not train share its float file."""
 
-    def __init__(self, model: keras.Model, images: np.ndarray, retraining: Retraining) -> None:
+    def __init__(
+        self, model: keras.Model, images: np.ndarray, retraining: Retraining | None
+    ) -> None:
         self._model, self._images, self._retraining = model, images, retraining
+
+    def reason_against(self, cure: Cure) -> str:
+        """Why a cure cannot be tried; empty if it can."""
+        if cure.swaps_activations and not count_swappable(self._model):
+            return "the network has no swish, hard swish or GELU"
+        if cure.trains and self._retraining is None:
+            return "it trains, and no training data was given"
+        return ""
+
+    def apply(self, cure: Cure) -> Cured:
+        """The file that a cure makes."""
+        if reason := self.reason_against(cure):
+            raise LabError(f"The cure {cure.name} cannot be had: {reason}.")
+        if not cure.trains or self._retraining is None:
+            return Cured(self._quantized(self._shared, cure), cure.name)
+        if not cure.swaps_activations:
+            return Cured(self._retraining.quantization_aware(self._images), cure.name)
+        swapped = self._retraining.activation_swap()
+        content = self._quantized(self._float_file(swapped.network), cure)
+        return Cured(content, cure.name, network=swapped.network, training=swapped.record)
 
     @cached_property
     def _shared(self) -> bytes:
@@ -240,28 +267,6 @@ class _Treatment:
 
     def _float_file(self, model: keras.Model) -> bytes:
         return float_file(fix_batch(with_logits(as_float32(model))), self._images[0])
-
-    def reason_against(self, cure: Cure) -> str:
-        """Why a cure cannot be tried; empty if it can."""
-        if cure.swaps_activations and not count_swappable(self._model):
-            return "the network has no swish, hard swish or GELU"
-        have = self._retraining
-        needed = have.activation_swap if cure.swaps_activations else have.quantization_aware
-        trains = cure.swaps_activations or cure.post_training is None
-        return "it trains, and no training data was given" if trains and needed is None else ""
-
-    def apply(self, cure: Cure) -> Cured:
-        """The file that a cure makes."""
-        if reason := self.reason_against(cure):
-            raise LabError(f"The cure {cure.name} cannot be had: {reason}.")
-        swap, train = self._retraining.activation_swap, self._retraining.quantization_aware
-        if cure.post_training is None and train is not None:
-            return Cured(train(self._images), cure.name)
-        if not cure.swaps_activations or swap is None:
-            return Cured(self._quantized(self._shared, cure), cure.name)
-        swapped = swap()
-        content = self._quantized(self._float_file(swapped.network), cure)
-        return Cured(content, cure.name, network=swapped.network, training=swapped.record)
 
     def _quantized(self, content: bytes, cure: Cure) -> bytes:
         return quantize_after_training(content, self._images, cure.post_training)

@@ -124,17 +124,12 @@ def test_where_hard_swish_is_relu6_the_answers_stay():
     np.testing.assert_allclose(found, model.predict_on_batch(images), atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("network", "activations"),
-    # Stem, 15 expansions, 16 depthwise, 16 squeezes and the top; published: 18 hard swishes.
-    [("EfficientNetB0", 49), ("MobileNetV3Small", 18)],
-)
-def test_published_networks_are_swapped_whole(network, activations):
+def test_a_published_network_is_swapped_whole():
     import keras
 
-    build = getattr(keras.applications, network)
+    build = keras.applications.MobileNetV3Small
     model = build(weights=None, include_top=False, input_shape=(32, 32, 3))
-    assert count_swappable(model) == activations
+    assert count_swappable(model) == 18
     assert count_swappable(swap_activations(model)) == 0
 
 
@@ -212,8 +207,12 @@ def test_what_was_frozen_is_trainable_after_the_swap():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v3_small"])
-def test_a_swapped_network_is_one_partition_of_fewer_operations(name):
+@pytest.mark.parametrize(
+    ("name", "activations"),
+    # EfficientNetB0: the stem, 15 expansions, 16 depthwise convolutions, 16 squeezes, the top.
+    [("efficientnet_b0", 49), ("mobilenet_v3_small", 18)],
+)
+def test_a_swapped_network_is_one_partition_of_fewer_operations(name, activations):
     from lab_models.backbones import backbone_spec
     from lab_models.classifier import build_classifier
     from tflite.audit import audit_model
@@ -223,10 +222,11 @@ def test_a_swapped_network_is_one_partition_of_fewer_operations(name):
     contract = backbone_spec(name).contract(64, 64)
     model = build_classifier(name, contract, tuple("abcdefgh")).model
     images = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
-    swapped = Retraining(lambda: SwappedNetwork(swap_activations(model)))
+    swapped = Retraining(lambda: SwappedNetwork(swap_activations(model)), lambda images: b"")
     plain, cured = (
         audit_model(cure_int8(model, images, cure, lambda content: (0, 1), swapped).content)
         for cure in ("bias_correction", SWAP)
     )
     assert (cured.partitions, len(cured.refused)) == (1, 0)
-    assert len(cured.ops) < len(plain.ops) - count_swappable(model) // 2
+    assert count_swappable(model) == activations
+    assert len(cured.ops) <= len(plain.ops) - activations

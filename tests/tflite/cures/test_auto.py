@@ -81,28 +81,53 @@ def smooth(model):
     return made
 
 
-def test_activations_are_swapped_before_quantisation_is_trained(smooth, model, pixels):
-    judge = Judge(0.09, 0.08, 0.07, 0.06, 0.05, 0.001)
+@pytest.fixture(scope="module")
+def corrected(model, pixels):
+    """The file of the classifier, its biases corrected."""
+    return cure_int8(model, pixels, "bias_correction", Judge()).content
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """The search goes through few cures."""
+    names = (NONE, SWAP, TRAINING)
+    monkeypatch.setattr("tflite.cures.auto.CURES", tuple(c for c in CURES if c.name in names))
+
+
+def test_activations_are_swapped_before_quantisation_is_trained(
+    corrected, few, smooth, model, pixels
+):
+    judge = Judge(0.09, 0.001)
     swapped = SwappedNetwork(model, {"swapped_activations": 1})
     retraining = Retraining(lambda: swapped, lambda images: pytest.fail("not needed"))
     cured = cure_int8(smooth, pixels, AUTO, judge, retraining)
     assert cured.cure == SWAP
-    assert [a.cure for a in cured.attempts] == [c.name for c in CURES[:-1]]
+    assert [a.cure for a in cured.attempts] == [NONE, SWAP]
     assert cured.network is model
     assert cured.training == {"swapped_activations": 1}
     # The file is the swapped network, cured as bias correction cures any.
-    assert cured.content == cure_int8(model, pixels, "bias_correction", Judge()).content
+    assert cured.content == corrected
 
 
-def test_a_better_cure_keeps_nothing_of_the_swap(smooth, model, pixels):
-    judge = Judge(0.02, 0.08, 0.07, 0.06, 0.05, 0.04)
-    retraining = Retraining(lambda: SwappedNetwork(model, {"swapped_activations": 1}))
+def test_a_better_cure_keeps_nothing_of_the_swap(few, smooth, model, pixels):
+    judge = Judge(0.02, 0.08, 0.03)
+    retraining = Retraining(
+        lambda: SwappedNetwork(model, {"swapped_activations": 1}),
+        lambda images: b"trained",
+    )
     cured = cure_int8(smooth, pixels, AUTO, judge, retraining)
     assert (cured.cure, cured.network, cured.training) == (NONE, None, {})
-    assert cured.attempts[-1].cure == SWAP
+    assert [a.cure for a in cured.attempts] == [NONE, SWAP, TRAINING]
 
 
-UNTRAINED = [c for c in CURES if c.post_training and not c.swaps_activations]
+def test_cures_stand_in_the_order_of_their_cost():
+    names = [cure.name for cure in CURES]
+    assert names[0] == NONE
+    assert names[-3:] == ["equalization", SWAP, TRAINING]
+    assert [cure.name for cure in CURES if cure.trains] == names[-2:]
+
+
+UNTRAINED = [c for c in CURES if not c.trains]
 
 
 @pytest.mark.parametrize("cure", UNTRAINED, ids=lambda c: c.name)
@@ -117,7 +142,7 @@ def test_each_cure_gives_an_integer_file_that_answers_as_the_model_does(cure, mo
 def test_what_cannot_be_done_is_refused(model, pixels):
     with pytest.raises(LabError, match="no training data was given"):
         cure_int8(model, pixels, TRAINING, Judge())
-    swap = Retraining(lambda: pytest.fail("nothing to swap"))
+    swap = Retraining(lambda: pytest.fail("nothing to swap"), lambda images: b"")
     with pytest.raises(LabError, match="activation_swap cannot be had: the network has no swish"):
         cure_int8(model, pixels, SWAP, Judge(), swap)
     with pytest.raises(LabError, match=r"No cure 'rest'\. There are: auto, none"):
