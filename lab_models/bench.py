@@ -1,4 +1,4 @@
-"""Speed of what users wait for, measured: augmentation, synthesis, training and evaluation.
+"""Speed of what users wait for, measured: augmentation, reading, synthesis, training, evaluation.
 
 Absolute times on a shared machine mean little; every row that makes a claim is a ratio of two
 things measured in turn in the same run, as medians.
@@ -24,6 +24,7 @@ from lab_models.bench_contrastive import (
     bench_large_batch,
 )
 from lab_models.environment import describe_environment
+from pipelines.bench_shards import StoredImagesSettings, bench_stored_images
 from tflite.runtime.files import whole_file
 
 
@@ -41,6 +42,7 @@ class BenchSettings:
         smear_size: Their size in pixels.
         large_batch: A contrastive batch beyond memory.
         frozen_phase: A phase on a frozen encoder.
+        stored_images: Images in a folder and in shards.
     """
 
     backbones: tuple[tuple[str, int], ...] = (
@@ -55,6 +57,7 @@ class BenchSettings:
     smear_size: int = 96
     large_batch: LargeBatchSettings = field(default_factory=LargeBatchSettings)
     frozen_phase: FrozenPhaseSettings = field(default_factory=FrozenPhaseSettings)
+    stored_images: StoredImagesSettings = field(default_factory=StoredImagesSettings)
 
 
 def run_bench(settings: BenchSettings, say: Callable[[str], None] = print) -> pd.DataFrame:
@@ -67,13 +70,15 @@ def run_bench(settings: BenchSettings, say: Callable[[str], None] = print) -> pd
     Returns:
         Columns ``name, pixels, images_per_second, ratio, against, runs``; ``ratio`` is this row's
         rate over that of the row named in ``against``, 1 where there is none. Where memory was
-        measured also ``megabytes`` and ``memory_ratio``.
+        measured also ``megabytes`` and ``memory_ratio``, of images that are read also
+        ``megabytes_per_second``.
     """
     from pipelines.bench import bench_augmentation
 
     rows: list[dict[str, Any]] = []
     measures: list[Callable[[], list[dict[str, Any]]]] = [
         bench_augmentation,
+        lambda: bench_stored_images(settings.stored_images),
         lambda: _bench_smears(settings),
         *(
             lambda name=name, pixels=pixels: _bench_network(name, pixels, settings)
@@ -107,6 +112,7 @@ def _lines(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(
         f"{row['name']:64} {row['pixels']:>4} px {row['images_per_second']:>10.1f} images/s"
         + (f" {row['megabytes']:>8.0f} MB" if "megabytes" in row else "")
+        + (f" {row['megabytes_per_second']:>8.1f} MB/s" if "megabytes_per_second" in row else "")
         + (f" {row['ratio']:>6.2f} x" if row["against"] else "")
         for row in rows
     )

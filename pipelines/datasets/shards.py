@@ -57,4 +57,4 @@ def _choose(manifest: Manifest, subset: str) -> Manifest:
             f"The pack {manifest.root} has no column {SMALLEST}, so the subset {subset} is not "
             "known; read all of it, without a subset."
         )
-    return choose_subset(manifest, subset).with_notes(f"Subset {subset}.")
+    return choose_subset(manifest, subset)

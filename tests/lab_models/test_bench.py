@@ -4,6 +4,7 @@ import pandas as pd
 
 from lab_models.bench import BenchSettings, run_bench, write_bench
 from lab_models.bench_contrastive import FrozenPhaseSettings, LargeBatchSettings
+from pipelines.bench_shards import StoredImagesSettings
 
 
 def test_rows_cover_what_users_wait_for_and_are_written_whole(tmp_path, monkeypatch):
@@ -14,11 +15,20 @@ def test_rows_cover_what_users_wait_for_and_are_written_whole(tmp_path, monkeypa
         (("resnet10_half", 32),), 2, repeats=1, steps=1, smears=40, smear_size=32,
         large_batch=LargeBatchSettings("resnet10_half", 32, 8, 4, images=8, repeats=1),
         frozen_phase=FrozenPhaseSettings("resnet10_half", 32, 16, 2, 1, 8, repeats=1),
+        stored_images=StoredImagesSettings(images=6, size=24, pixels=16, repeats=1),
     )  # fmt: skip
     said = []
     table = run_bench(settings, said.append)
     assert list(table["name"]) == [
         "one warp",
+        "images, bytes, folder, in order",
+        "images, bytes, shards, in order",
+        "images, bytes, folder, at random",
+        "images, bytes, shards, at random",
+        "images, decoded to 16 px, folder, in order",
+        "images, decoded to 16 px, shards, in order",
+        "images, decoded to 16 px, folder, at random",
+        "images, decoded to 16 px, shards, at random",
         "synthetic smears, drawn and written",
         "resnet10_half, training step",
         "resnet10_half, evaluation",
@@ -28,7 +38,8 @@ def test_rows_cover_what_users_wait_for_and_are_written_whole(tmp_path, monkeypa
         "resnet10_half frozen, classifier 2 epochs, 1 stored views",
     ]
     assert (table["images_per_second"] > 0).all()
-    assert len("\n".join(said).splitlines()) == 8
+    assert len("\n".join(said).splitlines()) == 16
+    assert (table["megabytes_per_second"].dropna() > 0).sum() == 8
     memory = table.set_index("name")["megabytes"].dropna()
     assert len(memory) == 2
     assert (memory > 100).all()
