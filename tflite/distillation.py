@@ -98,8 +98,9 @@ def distill(
         training: Batches of (images float32 ``(batch, height, width, 3)`` in 0..255, one-hot or
             soft labels float32 ``(batch, classes)``) or with weights ``(batch,)`` third. May be
             endless.
-        validation: The same, finite, not augmented. The epoch with the highest accuracy on it is
-            kept, of equals the one with the lowest loss, the state before training among them.
+        validation: The same, finite, not augmented. The epoch is kept that most often names the
+            teacher's class on it, of equals the one with the lowest loss, the state before
+            training among them.
         steps: Batches an epoch; None takes all of a finite dataset.
         settings: None takes the defaults.
         say: Takes one line of progress at a time.

@@ -78,7 +78,8 @@ class DistilledModel(keras.Model):
 class KeepBestEpoch(keras.callbacks.Callback):
     """Keeps the history, tells of each epoch, and leaves the best one's weights at the end.
 
-    Best is the highest validation accuracy, and of equals the lowest validation loss.
+    Best is the highest agreement with the teacher on the validation images, and of equals the
+    lowest loss on them: accuracy above the teacher's own is mostly chance.
 
     Args:
         first: The history's row of the state before training; that may stay the best.
@@ -130,4 +131,4 @@ class KeepBestEpoch(keras.callbacks.Callback):
 
 
 def _rank(row: dict[str, float]) -> tuple[float, float]:
-    return row["val_accuracy"], 0.0 - row["val_loss"]
+    return row["val_agreement"], 0.0 - row["val_loss"]

@@ -1,15 +1,14 @@
 """A network's smooth activations become ReLU6, and a short training wins the answers back.
 
-Swish, hard swish and GELU reach far on one side and hardly below zero on the other, so that 8 bits
-spread over a long, thinly used range and the small negative values, which the next layer needs, get
-few steps. ReLU6 has the same 256 steps between 0 and 6 in every layer, whatever the images hold: no
-range is left to be guessed. It is what MobileNetV2 was built with for low precision (Sandler et al.
-2018, section 4), and what EfficientNet-Lite has in the place of EfficientNet's swish. A device also
-computes it for nothing, as the clipping of the convolution before it, where a swish is two
-operations more.
+Swish, hard swish and GELU reach far above zero and hardly below it, so that 8 bits spread over a
+long, thinly used range, and the small negative values, which the next layer was trained with, get
+few steps. What comes out of ReLU6 lies in 0..6 whatever the images hold, so its range can hardly
+be found wrong. MobileNetV2 took it for low precision's sake (Sandler et al. 2018, section 4), and
+EfficientNet-Lite in the place of EfficientNet's swish. A device computes it for nothing, as the
+clipping of the convolution before it, where a swish is two operations more.
 
-The network that comes out is another network. It is trained to give the original's logits on the
-training images (`tflite.distillation`), and judged by the original's answers.
+What comes out is another network. It is trained to give the original's logits on the training
+images (`tflite.distillation`), and judged by the original's answers.
 """
 
 from __future__ import annotations
