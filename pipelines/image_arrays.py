@@ -69,7 +69,10 @@ def read_headers(file: Path) -> dict[str, Header]:
 
 def describe_headers(headers: Mapping[str, Header]) -> str:
     """The arrays in words, such as ``images (20, 96, 96, 3) uint8, labels (20,) int64``."""
-    listed = [f"{name} {shape} {dtype}" for name, (shape, dtype) in headers.items()]
+    listed = [
+        f"{name} {shape} {'Python objects (not loaded)' if dtype.hasobject else dtype}"
+        for name, (shape, dtype) in headers.items()
+    ]
     more = f" and {len(listed) - 10} more" if len(listed) > 10 else ""
     return (", ".join(listed[:10]) or "no array") + more
 
@@ -170,6 +173,12 @@ def _check_pair(
         if name not in headers:
             raise ManifestError(
                 f"{file} has no array {name!r}; it has {describe_headers(headers)}."
+            )
+        if headers[name][1].hasobject:
+            raise ManifestError(
+                f"{file}, array {name}: holds Python objects, that is, a pickle, which could run "
+                "any program when it is loaded. It was not. Save numbers or text: .astype(np.uint8)"
+                " for images, .astype(np.int64) or .astype(str) for labels."
             )
     if "#" in pair.images or "," in pair.images:
         raise ManifestError(f"{file}: rename the array {pair.images!r}; it must not hold # or ,.")

@@ -148,7 +148,10 @@ UNFIT = {
         r"3 row\(s\) are not one 1 among 0s: item 0, 1, 2\.",
     ),
     "an empty name": ({"images": IMAGES, "labels": np.array([*"abcde", ""])}, "there is no label"),
-    "objects": ({"images": IMAGES, "labels": LABELS.astype(object)}, "object; labels are whole"),
+    "objects": (
+        {"images": IMAGES, "labels": LABELS.astype(object)},
+        "array labels: holds Python objects",
+    ),
     "a name with a comma": ({"a,b": IMAGES, "labels": LABELS}, "rename the array 'a,b'"),
 }
 
