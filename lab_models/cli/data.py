@@ -24,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
         epilog="See also `lab-models data inspect`, `... data clean` and `... data pack`.",
     )
     parser.set_defaults(run=run)
-    parser.add_argument("path", type=Path, metavar="PATH", help="a folder or a CSV file")
+    parser.add_argument("path", type=Path, metavar="PATH", help="a folder, CSV file or .npz")
     parser.add_argument("--kind", help="read it as this kind (default: recognised)")
     parser.add_argument(
         "--option",

@@ -16,7 +16,7 @@ def add_parser(subparsers: Any) -> None:
         "inspect", help="find duplicates, blur, wrong labels and more in a data set"
     )
     parser.set_defaults(run=run)
-    parser.add_argument("path", type=Path, metavar="PATH", help="a folder or a CSV file")
+    parser.add_argument("path", type=Path, metavar="PATH", help="a folder, CSV file or .npz")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER",
         help="write page, manifest, quarantine list, findings and summary there",
