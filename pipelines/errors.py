@@ -26,14 +26,29 @@ def name_rows(table: pd.DataFrame, rows: Iterable[int], limit: int = 3) -> str:
     """
     numbers = [int(row) for row in rows]
     paths = table["path"]
-    shown = ", ".join(f"row {row} ({str(paths.iloc[row])!r})" for row in numbers[:limit])
+    shown = ", ".join(
+        f"row {row} ({shorten(repr(str(paths.iloc[row])))})" for row in numbers[:limit]
+    )
     return shown + _rest(len(numbers), limit)
 
 
 def name_some(names: Iterable[str], limit: int = 5) -> str:
     """The first names, quoted, and how many more there are."""
-    listed = list(names)
-    return ", ".join(repr(name) for name in listed[:limit]) + _rest(len(listed), limit)
+    return list_some((repr(name) for name in names), limit)
+
+
+def list_some(words: Iterable[str], limit: int = 20, between: str = ", ") -> str:
+    """The first words as they are, long ones cut, and how many more there are."""
+    listed = list(words)
+    return between.join(shorten(word) for word in listed[:limit]) + _rest(len(listed), limit)
+
+
+def shorten(text: str, most: int = 300) -> str:
+    """A text of at most so many characters: of a longer one the beginning and the end."""
+    if len(text) <= most:
+        return text
+    end = most // 3
+    return f"{text[: most - end - 1]}…{text[-end:]}"
 
 
 def _rest(count: int, limit: int) -> str:

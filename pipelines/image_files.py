@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,8 @@ def find_images(root: Path, outside_links: bool = False) -> ImageFiles:
 
     Raises:
         ManifestError: If `root` is no folder, a folder below it cannot be read, a name is not
-            valid Unicode, or a link leads out of `root` and must not.
+            valid Unicode, an image is a pipe or a device, or a link leads out of `root` and must
+            not.
     """
     if not root.is_dir():
         kind = "a file" if root.exists() else "missing"
@@ -54,9 +56,7 @@ def find_images(root: Path, outside_links: bool = False) -> ImageFiles:
     empty: list[str] = []
     repeated: list[str] = []
     for folder, folders, files in _walk(root, repeated, outside_links):
-        if not outside_links:
-            links = [n for n in files if os.path.islink(f"{root}/{folder}{n}")]  # noqa: PTH114
-            refuse_outside(root, [f"{folder}{name}" for name in links])
+        _check_files(root, folder, files, outside_links)
         images = [name for name in files if _is_image(name)]
         rest = set(files) - set(images)
         paths += [f"{folder}{name}" for name in images]
@@ -93,6 +93,24 @@ def count_images(root: Path) -> tuple[int, int]:
             if os.path.islink(path)  # noqa: PTH114 (100,000 files)
         )
     return images, links
+
+
+def _check_files(root: Path, folder: str, files: list[str], outside_links: bool) -> None:
+    """Refuses links that lead out, and what would never end when it is read as an image."""
+    for name in files:
+        path = f"{root}/{folder}{name}"
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            if not outside_links:
+                refuse_outside(root, [f"{folder}{name}"])
+            try:
+                mode = os.stat(path).st_mode  # noqa: PTH116 (100,000 files)
+            except OSError:
+                continue  # to nothing, or to itself: it is told when the image is read
+        if _is_image(name) and not stat.S_ISREG(mode):
+            raise ManifestError(
+                f"{path} is no file but a pipe, a socket or a device; take it out of the data set."
+            )
 
 
 def _is_image(name: str) -> bool:

@@ -102,4 +102,17 @@ def order_classes(labels: Iterable[str]) -> tuple[str, ...]:
 
 def display_name(label: str) -> str:
     """A label as people read it: ``hairy_cell`` becomes ``hairy cell``."""
-    return label.replace("_", " ")
+    return visible(label).replace("_", " ")
+
+
+def visible(label: str) -> str:
+    """A label with its invisible characters as codes, as Python writes them in a text.
+
+    Marks that turn the direction of writing, or have no width, would show two labels as one, or
+    one as another.
+    """
+    if label.isprintable():
+        return label
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in label
+    )

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pandas as pd
 
+from pipelines.errors import name_some, shorten
+from pipelines.labels import visible
 from pipelines.manifest import SPLITS, Manifest
 from pipelines.split_report import class_counts, describe_split
 
 _SHOWN = 10
+_MOST_ROWS = 60
 _NO_SIDE = "no side"
 
 
@@ -25,6 +28,7 @@ def describe_dataset(manifest: Manifest, unreadable: pd.DataFrame | None = None)
     blocks = [
         f"{len(manifest):,} images of {len(manifest.classes)} classes in {manifest.root}",
         _classes(manifest),
+        _doubts(manifest),
         _sources(manifest),
         _unreadable(unreadable),
         describe_split(replace(manifest, notes=())),
@@ -36,12 +40,41 @@ def describe_dataset(manifest: Manifest, unreadable: pd.DataFrame | None = None)
 def _classes(manifest: Manifest) -> str:
     counts = class_counts(manifest).rename(columns={"": _NO_SIDE})
     shown = [side for side in (*SPLITS, _NO_SIDE) if counts[side].sum()]
+    total = counts.sum(axis=1)
+    few = len(counts) <= _MOST_ROWS
+    chosen = counts.index if few else total.sort_values(ascending=False, kind="stable").index
     rows = [
-        [str(label), *(f"{n:,}" for n in (*row[shown], row.sum()))]
-        for label, row in counts.iterrows()
+        [_name(label), *(f"{n:,}" for n in (*counts.loc[label, shown], total[label]))]
+        for label in chosen[:_MOST_ROWS]
     ]
-    sums = [*counts[shown].sum(), counts.to_numpy().sum()]
-    return _align([["class", *shown, "all"], *rows, ["all", *(f"{n:,}" for n in sums)]])
+    sums = [*counts[shown].sum(), total.sum()]
+    lines = _align([["class", *shown, "all"], *rows, ["all", *(f"{n:,}" for n in sums)]])
+    if few:
+        return lines
+    rest = total[chosen[_MOST_ROWS:]]
+    least, most = rest.min(), rest.max()
+    images = f"{least:,} to {most:,} images" if least < most else f"{least:,} image(s) each"
+    return (
+        f"{lines}\nThe {_MOST_ROWS} largest classes are listed; {len(rest):,} more have {images}."
+    )
+
+
+def _name(label: object, most: int = 60) -> str:
+    return shorten(visible(str(label)), most)
+
+
+def _doubts(manifest: Manifest) -> str:
+    """What a reader of the table of classes might overlook."""
+    lines = []
+    if len(manifest.classes) == 1:
+        lines.append("There is a single class; a classifier needs two. Is PATH one level too deep?")
+    hidden = [label for label in manifest.classes if not label.isprintable()]
+    if hidden:
+        lines.append(
+            f"Labels with invisible characters, shown as codes: {name_some(hidden)}. Write these "
+            "labels anew."
+        )
+    return "\n".join(lines)
 
 
 def _sources(manifest: Manifest) -> str:
@@ -51,8 +84,10 @@ def _sources(manifest: Manifest) -> str:
     rows = []
     for source, part in table.groupby("source"):
         names = (str(len(set(part[name]) - {""}) or "?") for name in ("slide", "patient"))
-        rows.append([str(source) or "(not known)", f"{len(part):,}", *names])
-    return _align([["source", "images", "slides", "patients"], *rows])
+        rows.append([_name(source) or "(not known)", f"{len(part):,}", *names])
+    lines = _align([["source", "images", "slides", "patients"], *rows[:_MOST_ROWS]])
+    rest = len(rows) - _MOST_ROWS
+    return f"{lines}\nand {rest:,} more sources" if rest > 0 else lines
 
 
 def _unreadable(unreadable: pd.DataFrame | None) -> str:

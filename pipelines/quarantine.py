@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipelines.errors import ManifestError
+from pipelines.errors import ManifestError, name_some
 from pipelines.manifest import Manifest
 from tflite.runtime.errors import ImageError
 from tflite.runtime.files import whole_file
@@ -104,7 +104,7 @@ def leave_out(manifest: Manifest, unreadable: pd.DataFrame) -> Manifest:
     lost = sorted(set(manifest.table["label"]) - set(table["label"]))
     if lost:
         raise ManifestError(
-            f"No image of {', '.join(lost)} can be read ({len(unreadable)} unreadable files in "
+            f"No image of {name_some(lost)} can be read ({len(unreadable)} unreadable files in "
             f"all). The first: {unreadable['reason'].iloc[0]}"
         )
     note = f"{len(unreadable)} unreadable file(s) are in quarantine and were left out."

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pipelines.errors import ManifestError, name_some
+from pipelines.errors import ManifestError, list_some, name_some
 from pipelines.labels import display_name
 from pipelines.manifest import SPLITS, Manifest
 from pipelines.split_report import class_counts, list_counts
@@ -93,8 +93,10 @@ def check_kept_classes(before: Manifest, after: Manifest, what: str) -> None:
 
 
 def _by_side(counts: pd.DataFrame, sides: Sequence[str]) -> str:
-    return "; ".join(
+    rows = zip(counts.index, np.asarray(counts[list(sides)]))
+    told = (
         f"{display_name(str(label))} "
         + ", ".join(f"{side or 'no side'} {int(n)}" for side, n in zip(sides, row))
-        for label, row in zip(counts.index, np.asarray(counts[list(sides)]))
+        for label, row in rows
     )
+    return list_some(told, between="; ")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pipelines.errors import list_some
 from pipelines.labels import display_name
 from pipelines.leaks import NEAR_DUPLICATES
 from pipelines.manifest import SPLITS, Manifest
@@ -22,6 +23,9 @@ FOLD, SUBSET, FRACTION = "test_fold", "nested_subset", "training_fraction"
 
 FRACTION_BY, FRACTION_KEPT = "training_fraction_by", "training_fraction_kept"
 """What a fraction counted (images, or groups such as slides), and what was reached, in words."""
+
+_TOLD = 20
+"""Classes that are named in one sentence; of more only the number is told."""
 
 _NAMES = ("patient", "slide", "source")
 
@@ -41,7 +45,7 @@ def class_counts(manifest: Manifest) -> pd.DataFrame:
 
 def list_counts(counts: pd.Series) -> str:
     """``hairy cell 12, blast 1``: names as people read them with their numbers."""
-    return ", ".join(f"{display_name(str(k))} {int(v)}" for k, v in counts.items())
+    return list_some(f"{display_name(str(k))} {int(v)}" for k, v in counts.items())
 
 
 def describe_split(manifest: Manifest, settings: SplitSettings | None = None) -> str:
@@ -87,7 +91,7 @@ def _ways(manifest: Manifest) -> Iterator[str]:
     if (ways == "held_out").any():
         held = table[ways == "held_out"]
         names = sorted(set(held["source"]) - {""}) or sorted(set(held["slide"]))
-        yield f"Held out as a whole for the test: {len(held):,} images of {', '.join(names)}."
+        yield f"Held out as a whole for the test: {len(held):,} images of {list_some(names)}."
     if (ways == "given").any():
         sides = [side for side in SPLITS if ((table["split"] == side) & (ways == "given")).any()]
         yield f"The split of the data set itself was kept for {_listed(sides)}."
@@ -231,8 +235,10 @@ def _rare(manifest: Manifest) -> Iterator[str]:
     sides = [side for side in SPLITS if counts[side].sum()]
     rare = counts[(counts[sides] == 0).any(axis=1)]
     if len(rare):
-        listed = "; ".join(
+        told = (
             f"{display_name(str(label))} " + ", ".join(f"{side} {int(row[side])}" for side in sides)
-            for label, row in rare.iterrows()
+            for label, row in rare.head(_TOLD).iterrows()
         )
+        more = f" and {len(rare) - _TOLD} more" if len(rare) > _TOLD else ""
+        listed = "; ".join(told) + more
         yield f"Classes that are not on every side: {listed}."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipelines.errors import ManifestError
+from pipelines.errors import ManifestError, name_some
 
 DELIMITERS = (",", ";", "\t")
 
@@ -40,11 +40,11 @@ def read_text_table(
     if lacking:
         raise ManifestError(
             f"{path} lacks the column(s) {', '.join(lacking)}; its first line names "
-            f"{', '.join(map(repr, names))}. A first line with {','.join(required)} was expected."
+            f"{name_some(names, 20)}. A first line with {','.join(required)} was expected."
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ManifestError(f"{path} has the column(s) {', '.join(map(repr, twice))} twice.")
+        raise ManifestError(f"{path} has the column(s) {name_some(twice)} twice.")
     columns = zip(*rows) if rows else ((),) * len(names)
     return pd.DataFrame({name: list(values) for name, values in zip(names, columns)}, dtype=object)
 
@@ -69,7 +69,9 @@ def _records(path: Path) -> list[list[str]]:
                 )
             records.append(fields + [""] * (width - len(fields)))
     except csv.Error as error:
-        raise ManifestError(f"Line {reader.line_num} of {path}: {error}.") from None
+        raise ManifestError(
+            f"Line {reader.line_num} of {path}: {error}. Is a quotation mark opened and not closed?"
+        ) from None
     return records
 
 

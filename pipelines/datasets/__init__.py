@@ -52,15 +52,21 @@ def recognise(path: Path | str) -> tuple[str, str]:
     """
     path = Path(path)
     if not path.exists():
-        raise ManifestError(f"There is nothing at {path}; a folder or a CSV file was expected.")
+        raise ManifestError(f"There is nothing at {path}; a folder, CSV file or .npz was expected.")
     for kind in kinds():
-        reason = _module(kind).recognise(path)
+        try:
+            reason = _module(kind).recognise(path)
+        except OSError:  # what cannot be looked at is told by the last, most general kind
+            continue
         if reason:
             return kind, reason
-    tried = "; ".join(f"{kind} ({_summary(kind)})" for kind in kinds())
-    raise ManifestError(
-        f"{path} holds no data set that is known{_emptiness(path)}. Looked for: {tried}."
-    )
+    if path.is_dir() and not any(path.iterdir()):
+        raise ManifestError(
+            f"{path} holds no data set: the folder is empty. A folder with images or a CSV file "
+            "was expected."
+        )
+    tried = "".join(f"\n  {kind}: {_summary(kind)}" for kind in kinds())
+    raise ManifestError(f"{path} holds no data set that is known. Looked for:{tried}")
 
 
 def open_dataset(
@@ -73,7 +79,7 @@ def open_dataset(
     """Reads the data set at a path.
 
     Args:
-        path: A folder or a CSV file.
+        path: A folder, a CSV file or a NumPy archive.
         kind: One of `kinds`; by default what `recognise` finds.
         classes: Map the data set's classes onto these (see `pipelines.class_mapping.class_set`),
             such as ``hal``; images of classes that cannot be mapped are left out and named in
@@ -149,7 +155,3 @@ def _module(kind: str) -> ModuleType:
 
 def _summary(kind: str) -> str:
     return (_module(kind).__doc__ or "").splitlines()[0].rstrip(".")
-
-
-def _emptiness(path: Path) -> str:
-    return " (the folder is empty)" if path.is_dir() and not any(path.iterdir()) else ""

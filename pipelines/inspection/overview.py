@@ -8,6 +8,7 @@ from pipelines.inspection.finding import count_images
 from pipelines.inspection.inspector import Inspection
 from pipelines.inspection.kinds import kind_module
 from pipelines.inspection.measurements import Measurements
+from pipelines.labels import visible
 from pipelines.manifest import Manifest
 
 _SHOWN = 3
@@ -22,7 +23,7 @@ def class_table(manifest: Manifest) -> tuple[tuple[str, ...], list[tuple[str, ..
     for name in manifest.classes:
         number = int(counts.get(name, 0))
         imbalance = f"1 : {most / number:.1f}" if number else "-"
-        rows.append((name, f"{number:,}", f"{number / len(manifest):.1%}", imbalance))
+        rows.append((visible(name), f"{number:,}", f"{number / len(manifest):.1%}", imbalance))
     return ("class", "images", "share", "to the largest"), rows
 
 

@@ -16,7 +16,8 @@ from pipelines.inspection.inspector import Inspection
 from pipelines.inspection.kinds import kind_module
 from pipelines.inspection.overview import class_table, size_sentence
 from pipelines.inspection.pictures import contact_sheet, data_url, thumbnail
-from pipelines.labels import display_name
+from pipelines.labels import display_name, visible
+from pipelines.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class PageSettings:
         sheet: Images of each class, drawn at random.
         columns: Images in a row of a class' sheet.
         classes: Classes with a sheet.
+        rows: Classes in the table.
     """
 
     findings: int = 40
@@ -36,13 +38,14 @@ class PageSettings:
     sheet: int = 36
     columns: int = 12
     classes: int = 100
+    rows: int = 500
 
 
 def inspection_page(inspection: Inspection, settings: PageSettings | None = None) -> str:
     """The whole page as HTML, without scripts and without anything from the network."""
     settings = settings or PageSettings()
     manifest = inspection.manifest
-    sections = [("overview", "Overview", _overview(inspection))]
+    sections = [("overview", "Overview", _overview(inspection, settings))]
     for kind, findings in inspection.findings.items():
         if findings:
             module = kind_module(kind)
@@ -61,7 +64,7 @@ def inspection_page(inspection: Inspection, settings: PageSettings | None = None
     )
 
 
-def _overview(inspection: Inspection) -> str:
+def _overview(inspection: Inspection, settings: PageSettings) -> str:
     manifest = inspection.manifest
     counts = [
         (
@@ -78,9 +81,16 @@ def _overview(inspection: Inspection) -> str:
             "<h3>Findings</h3>",
             _table(("looked for", "findings", "images"), counts),
             "<h3>Classes</h3>",
-            _table(*class_table(manifest)),
+            *_class_table(manifest, settings),
         ]
     )
+
+
+def _class_table(manifest: Manifest, settings: PageSettings) -> list[str]:
+    head, rows = class_table(manifest)
+    rest = len(rows) - settings.rows
+    more = [_paragraph(f"{rest:,} more classes are in manifest.csv.", "grey")] if rest > 0 else []
+    return [_table(head, rows[: settings.rows]), *more]
 
 
 def _findings(inspection: Inspection, kind: str, settings: PageSettings) -> str:
@@ -106,7 +116,7 @@ def _finding(
         image = thumbnail(inspection.manifest.root / path)
         drawn = f'<img src="{data_url(image)}" alt="{escape(path)}">' if image else ""
         figures.append(
-            f"<figure>{drawn}<figcaption>{escape(path)}<br>{escape(labels[path])}</figcaption>"
+            f"<figure>{drawn}<figcaption>{escape(path)}<br>{escape(visible(labels[path]))}</figcaption>"
             "</figure>"
         )
     rest = len(finding.paths) - len(figures)

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 
 def plain_label(label: str) -> str:
-    """What remains of a label without capitals, spaces, hyphens and underscores."""
+    """What remains of a label without capitals, spaces, hyphens, underscores, invisible marks."""
     folded = unicodedata.normalize("NFKC", label).casefold()
-    return re.sub(r"[\s_\-]+", "", folded)
+    seen = "".join(c for c in folded if unicodedata.category(c) != "Cf")
+    return re.sub(r"[\s_\-]+", "", seen)
 
 
 def common_spellings(labels: Iterable[str]) -> dict[str, str]:

@@ -147,3 +147,14 @@ def test_what_lies_in_twins_is_not_told_one_by_one():
     names = ["x/a.png", "x/b.png", "X/a.png", "X/b.png"]
     with pytest.raises(ManifestError, match=r"capitals only: 'x' and 'X'; rename"):
         refuse_case_twins(names, Path("d"))
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, linked):
+    write_image(tmp_path / "x" / "a.png")
+    pipe = tmp_path / ("pipe" if linked else "x/b.png")
+    os.mkfifo(pipe)
+    if linked:
+        (tmp_path / "x" / "b.png").symlink_to(pipe)
+    with pytest.raises(ManifestError, match=r"x/b\.png is no file but a pipe, a socket or a dev"):
+        find_images(tmp_path)

@@ -66,7 +66,7 @@ def test_nothing_changes_without_bad_files(tmp_path):
 def test_a_class_that_cannot_be_read_at_all_is_an_error(tmp_path):
     manifest = with_bad(tmp_path, "empty.jpg")
     manifest.path(2).write_bytes(b"")
-    with pytest.raises(ManifestError, match=r"No image of y can be read .2 unreadable"):
+    with pytest.raises(ManifestError, match=r"No image of 'y' can be read .2 unreadable"):
         split_off_unreadable(manifest)
 
 

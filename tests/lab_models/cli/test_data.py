@@ -119,7 +119,7 @@ BAD_INPUT = {
     nothing_there: "There is nothing at",
     image_in_the_root: "outside any class folder: 'a.png'",
     empty_class: "'y' hold no image",
-    class_of_unreadable_files: "No image of y can be read",
+    class_of_unreadable_files: "No image of 'y' can be read",
     missing_file: "1 of 1 files are missing",
     no_columns: "lacks the column(s) path, label",
     unknown_side: "the split is none of train, validation, test: row 0 ('a.png')",

@@ -41,12 +41,30 @@ def test_can_be_asked_for_by_name(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", BUILDERS)
 def test_does_not_recognise_an_empty_folder_and_says_so_when_asked_for(tmp_path, kind):
-    with pytest.raises(
-        ManifestError, match=r"folder is empty.*Looked for: wbcatt .*; pbc .*; hal .*folders"
-    ):
+    with pytest.raises(ManifestError, match=r"holds no data set: the folder is empty\. A folder w"):
         recognise(tmp_path)
     with pytest.raises(ManifestError):
         open_dataset(tmp_path, kind)
+
+
+def test_what_was_looked_for_is_listed(tmp_path):
+    write_table(tmp_path / "notes.md", "nothing")
+    with pytest.raises(ManifestError) as refused:
+        recognise(tmp_path)
+    first, *listed = str(refused.value).splitlines()
+    assert first == f"{tmp_path} holds no data set that is known. Looked for:"
+    assert [line.split(":")[0].strip() for line in listed] == list(kinds())
+
+
+def test_a_kind_that_cannot_look_is_passed_over(tmp_path):
+    write_images(tmp_path, ["x/a.png"])
+    for name in ("loop", "loop.png", "x/loop.png"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+    with pytest.raises(ManifestError, match=r"outside any class folder: 'loop\.png'"):
+        open_dataset(tmp_path)
+    (tmp_path / "loop.png").unlink()
+    manifest = open_dataset(tmp_path)
+    assert find_unreadable(manifest)["path"].tolist() == ["x/loop.png"]
 
 
 @pytest.mark.parametrize("kind", BUILDERS)

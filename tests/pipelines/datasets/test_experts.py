@@ -90,7 +90,7 @@ def test_tables_that_cannot_be_used(tmp_path, lines, message):
 
 
 @pytest.mark.parametrize(
-    "rule", [{"experts": 0}, {"experts": "two"}, {"agreement": 0}, {"test_agreement": 1.1}]
+    "rule", [{"experts": 0}, {"experts": -1}, {"agreement": 0}, {"test_agreement": 1.1}]
 )
 def test_rules_out_of_range(tmp_path, rule):
     write_experts_data(tmp_path)
