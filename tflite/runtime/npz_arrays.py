@@ -156,7 +156,7 @@ def array_names(path: Union[str, Path]) -> Dict[str, Tuple[Tuple[int, ...], np.d
 def check_archive(path: Union[str, Path], names: Tuple[str, ...]) -> None:
     """Reads arrays of an archive from beginning to end and compares their checksums.
 
-    Memory stays flat. About 3 seconds a gigabyte of pixels.
+    Memory stays flat. About 5 seconds a gigabyte of pixels.
 
     Raises:
         ImageError: If an array is missing, truncated or damaged.
