@@ -8,6 +8,7 @@ from pathlib import Path
 from pipelines.errors import ManifestError, name_some
 from pipelines.image_files import refuse_case_twins, refuse_outside
 from pipelines.image_headers import ImageHeader, read_header
+from pipelines.stored_content import is_there
 
 Size = tuple[int, int]
 
@@ -31,7 +32,7 @@ def check_field_images(
             if it cannot be read and no size is given.
     """
     paths = [path for path, _ in images]
-    missing = [path for path in paths if not (root / path).is_file()]
+    missing = [path for path in paths if not is_there(str(root / path))]
     if missing:
         raise ManifestError(
             f"{len(missing)} of {len(paths)} image(s) are missing below {root}: "

@@ -141,9 +141,9 @@ def cut_fields(
     notes += [*_counts(images, clipped, small, settings.cut), *doubles]
     if not settings.slide:
         notes.append(
-            "Each image counts as a slide, so that its cells stay on one side of a split. Images "
-            "of one slide may still be on different sides: the option slide finds its name in "
-            "the names of the images."
+            "Each image counts as a slide: a split by slide keeps its cells on one side. Images of "
+            "one slide may still be on different sides; the option slide finds its name in the "
+            "names of the images."
         )
     if not cells:
         raise ManifestError(f"No box of {root} can be cut out. {' '.join(notes)}".rstrip())

@@ -21,6 +21,7 @@ from pipelines.datasets.folders import SPLIT_FOLDERS
 from pipelines.errors import ManifestError, name_some
 from pipelines.fields import DrawnBox, FieldImage, FieldSettings, cut_fields
 from pipelines.manifest import Manifest
+from pipelines.stored_content import is_there
 
 ORDER = 40
 
@@ -140,7 +141,7 @@ def _image_folder(file: Path, content: CocoFile, given: Path | str | None) -> Pa
     places = [*named, near, home, home / "images", home / "data"]
     first = [image.file_name for image in islice(content.images.values(), _TRIED)]
     for place in places:
-        if any((place / name).is_file() for name in first):
+        if any(is_there(str(place / name)) for name in first):
             return place
     raise ManifestError(
         f"The images of {file}, such as {name_some(first, 2) or 'none at all'}, are in none of "

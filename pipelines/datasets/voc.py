@@ -189,7 +189,7 @@ def _read_part(root: Path, part: _Part, first_pixel: int) -> Iterator[tuple[Path
         voc = read_voc(file, first_pixel)
         # Lists go by the name of the XML; what stands in it was not always changed with it.
         names = present.get(file.stem, [])
-        if len(names) != 1 and (part.images / voc.file_name).is_file() and voc.file_name:
+        if len(names) != 1 and voc.file_name in present.get(Path(voc.file_name).stem, []):
             names = [voc.file_name]
         if len(names) > 1:
             raise ManifestError(f"{file} may belong to {' or '.join(names)}; remove one of them.")

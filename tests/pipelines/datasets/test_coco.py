@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from lab_models.cli import main
 from pipelines.coco_file import read_coco
 from pipelines.datasets import open_dataset, recognise
 from pipelines.errors import ManifestError
+from pipelines.manifest import read_manifest
+from pipelines.quarantine import find_unreadable
 from tests.pipelines.detection import coco_content, write_coco, write_field, write_json
 from tflite.runtime.preprocess import decode_image
 
@@ -229,11 +232,15 @@ def test_an_image_that_stands_twice(tmp_path):
         open_dataset(tmp_path)
 
 
-def test_missing_images_are_named(tmp_path):
+@pytest.mark.parametrize("name", ["gone.png", "a" * 5000, "a\0b.png", "\ud800.png", "folder/", "."])
+def test_missing_images_are_named(tmp_path, capsys, name):
     file = _one_field(tmp_path)
-    content = coco_content({"1.png": [("RBC", BOX)], "gone.png": [("RBC", BOX)]})
-    write_json(file, content)
-    with pytest.raises(ManifestError, match=r"1 of 2 image\(s\) are missing below .*'gone.png'"):
+    write_json(file, coco_content({"1.png": [("RBC", BOX)], name: [("RBC", BOX)]}))
+    assert main(["data", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert re.match(r"error: 1 of 2 image\(s\) are missing below .*: '", error)
+    write_json(file, coco_content({name: [("RBC", BOX)]}))
+    with pytest.raises(ManifestError, match="option images"):
         open_dataset(tmp_path)
 
 
@@ -324,6 +331,28 @@ def test_any_json_is_read_or_refused(tmp_path, content):
     assert len(read.images) == len(content["images"])
     assert {one.image for one in read.annotations} <= set(read.images)
     assert {one.category for one in read.annotations} <= set(read.categories)
+
+
+def test_a_written_manifest_names_the_same_cells(tmp_path, capsys):
+    write_coco(tmp_path / "data")
+    file = tmp_path / "cells.csv"
+    words = ["--option", "margin=0.2", "--option", r"slide=(\d)\.png", "--write", str(file)]
+    assert main(["data", str(tmp_path / "data"), *words]) == 0
+    assert "validation" in capsys.readouterr().out
+    given = open_dataset(tmp_path / "data", margin=0.2, slide=r"(\d)\.png")
+    again = read_manifest(file)
+    assert again.table["slide"].tolist() == list("112233")
+    for one, other in zip(given.paths(), again.paths(), strict=True):
+        assert decode_image(one).tobytes() == decode_image(other).tobytes()
+
+
+def test_a_field_that_cannot_be_decoded_is_told_for_each_of_its_cells(tmp_path):
+    write_coco(tmp_path)
+    damaged = tmp_path / "train2017" / "2.png"
+    damaged.write_bytes(damaged.read_bytes()[:2000])
+    unreadable = find_unreadable(open_dataset(tmp_path))
+    assert unreadable.index.tolist() == [2, 3]
+    assert unreadable["reason"].str.contains("2.png").all()
 
 
 def test_cells_decode_to_the_pixels_of_their_box(tmp_path):
