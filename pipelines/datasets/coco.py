@@ -25,6 +25,9 @@ from pipelines.stored_content import is_there
 
 ORDER = 40
 
+_NAMES = re.compile(r"instances_.*\.json|_annotations\.coco\.json")
+"""Names that nobody gives to other files; these are taken for it even if they are broken."""
+
 _HEAD_BYTES = 1 << 16
 _LISTS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
 _TRIED = 20
@@ -46,16 +49,17 @@ def read(
     path: Path,
     *,
     images: Path | str | None = None,
-    margin: float = 0.1,
-    square: bool = True,
-    smallest: float = 8,
+    margin: float = CutSettings.margin,
+    square: bool = CutSettings.square,
+    smallest: float = CutSettings.smallest,
     slide: str = "",
     leave_out_faulty: bool = False,
 ) -> Manifest:
     """Reads boxes, each of which becomes a cell.
 
-    Boxes around crowds (``iscrowd``) are left out and counted. The side of the split is what the
-    name of the JSON, of its folder, or of the first folder in the image's name says.
+    Boxes around crowds (``iscrowd``) are left out and counted. The side of the split is what a
+    word in the name of the JSON says, its folder below `path`, or the first folder in the image's
+    name.
 
     Args:
         path: The JSON, or a folder that holds it or them. Of COCO's own annotations only
@@ -90,7 +94,7 @@ def read(
     around = [path] if path.is_dir() and images is None else []
     root = Path(os.path.commonpath([*around, *folders]))
     fields = [
-        _fields(content, Path(os.path.relpath(folder, root)), _split_of(file))
+        _fields(content, Path(os.path.relpath(folder, root)), _side_of(file, path))
         for file, content, folder in zip(files, read_files, folders)
     ]
     _refuse_twice(files, fields)
@@ -106,7 +110,8 @@ def _find_files(path: Path) -> list[Path]:
     below = sorted(f for f in path.iterdir() if f.is_dir())
     inside = [f for f in below if f.name.lower() in ("annotations", *SPLIT_FOLDERS)]
     found = [file for folder in (path, *inside) for file in sorted(folder.glob("*.json"))]
-    files = [file for file in found if file.is_file() and _begins_as_coco(file)]
+    found = [file for file in found if file.is_file()]
+    files = [file for file in found if _NAMES.fullmatch(file.name) or _begins_as_coco(file)]
     return [file for file in files if file.name.startswith("instances_")] or files
 
 
@@ -119,14 +124,17 @@ def _begins_as_coco(file: Path) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" and bool(_LISTS.search(head))
 
 
-def _split_of(file: Path) -> str:
-    """Side of the split that a file's or else its folder's name holds as a word, "" for none."""
-    for name in (file.stem, file.parent.name):
-        words = re.findall(r"[a-z]+", name.lower())
-        sides = {SPLIT_FOLDERS[word] for word in words if word in SPLIT_FOLDERS}
-        if len(sides) == 1:
-            return sides.pop()
-    return ""
+def _side_of(file: Path, path: Path) -> str:
+    """Side of the split that a file belongs to, "" for none."""
+    folder = "" if file.parent == path or file == path else file.parent.name.lower()
+    return _side_named(file) or SPLIT_FOLDERS.get(folder, "")
+
+
+def _side_named(file: Path) -> str:
+    """Side of the split that a file's name holds as a word, "" for none."""
+    words = re.findall(r"[a-z]+", file.stem.lower())
+    sides = {SPLIT_FOLDERS[word] for word in words if word in SPLIT_FOLDERS}
+    return sides.pop() if len(sides) == 1 else ""
 
 
 def _image_folder(file: Path, content: CocoFile, given: Path | str | None) -> Path:
@@ -135,16 +143,18 @@ def _image_folder(file: Path, content: CocoFile, given: Path | str | None) -> Pa
         return Path(given)
     near = file.parent
     home = near.parent if near.name.lower() == "annotations" else near
-    side = _split_of(file)
+    side = _side_named(file)
     names = [file.stem.rsplit("_", 1)[-1], *(n for n, s in SPLIT_FOLDERS.items() if s == side)]
     named = [folder / name for name in names for folder in (home, home / "images")]
     places = [*named, near, home, home / "images", home / "data"]
     first = [image.file_name for image in islice(content.images.values(), _TRIED)]
+    if not first:  # an empty side: one place is as good as another
+        return near
     for place in places:
         if any(is_there(str(place / name)) for name in first):
             return place
     raise ManifestError(
-        f"The images of {file}, such as {name_some(first, 2) or 'none at all'}, are in none of "
+        f"The images of {file}, such as {name_some(first, 2)}, are in none of "
         f"{', '.join(str(p) for p in dict.fromkeys(places) if p.is_dir())}; give the folder that "
         "their names are relative to as the option images."
     )

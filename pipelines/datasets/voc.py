@@ -2,12 +2,14 @@
 
 On disk, ``JPEGImages/``, ``Annotations/*.xml`` and optionally ``ImageSets/Main/train.txt``,
 ``val.txt``, ``test.txt``, ``trainval.txt``, in the folder or one below it, as in the VOC
-challenges and in BCCD (RBC, WBC, Platelets). Or, as labelImg and Roboflow write them, each XML
-beside its image, in the folder itself or in ``train``, ``valid`` and ``test``.
+challenges and in BCCD (RBC, WBC, Platelets); ``images/`` and ``annotations/`` alike. Or, as
+labelImg and Roboflow write them, each XML beside its image, in the folder itself or in ``train``,
+``valid`` and ``test``.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,9 +25,11 @@ from pipelines.voc_file import VocFile, VocObject, read_voc
 
 ORDER = 45
 
-ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
+ANNOTATIONS = "annotations"
+IMAGES = ("jpegimages", "images")
+LISTS = "ImageSets/Main"
 
-_HEAD_BYTES = 4096
+_HEAD_BYTES, _TRIED = 4096, 20
 _FORM = "A box goes from xmin, ymin (first column and row) to xmax, ymax (last column and row)."
 
 
@@ -56,9 +60,9 @@ def read(
     difficult: bool = False,
     truncated: bool = True,
     first_pixel: int = 1,
-    margin: float = 0.1,
-    square: bool = True,
-    smallest: float = 8,
+    margin: float = CutSettings.margin,
+    square: bool = CutSettings.square,
+    smallest: float = CutSettings.smallest,
     slide: str = "",
     leave_out_faulty: bool = False,
 ) -> Manifest:
@@ -98,8 +102,8 @@ def read(
     parts = _find_parts(path)
     if not parts:
         raise ManifestError(
-            f"{path} holds no annotation of Pascal VOC: neither {ANNOTATIONS}/*.xml with {IMAGES} "
-            "nor XML files beside images."
+            f"{path} holds no annotation of Pascal VOC: neither Annotations/*.xml with JPEGImages "
+            "(or images) nor XML files beside images."
         )
     fields, left_out = [], dict.fromkeys(wanted, 0)
     for part in parts:
@@ -123,14 +127,27 @@ def read(
 def _find_parts(path: Path) -> list[_Part]:
     if not path.is_dir():
         return []
-    below = sorted(folder for folder in path.iterdir() if folder.is_dir())
-    homes = [folder for folder in (path, *below) if (folder / ANNOTATIONS).is_dir()]
-    parts = [_Part(_xml_files(f / ANNOTATIONS), f / IMAGES, _sides(f)) for f in homes]
-    if not parts:
-        split = [folder for folder in below if folder.name.lower() in SPLIT_FOLDERS]
-        parts = [_Part(_xml_files(path), path, {})]
-        parts += [_Part(_xml_files(f), f, {}, SPLIT_FOLDERS[f.name.lower()]) for f in split]
-    return [part for part in parts if part.files and _begins_as_voc(part.files[0])]
+    below = _folders(path)
+    parts = [part for folder in (path, *below.values()) for part in _home(folder)]
+    if parts:
+        return parts
+    sides = {name: folder for name, folder in below.items() if name in SPLIT_FOLDERS}
+    parts = [_Part(_xml_files(path), path, {})]
+    parts += [_Part(_xml_files(f), f, {}, SPLIT_FOLDERS[name]) for name, f in sides.items()]
+    return [part for part in parts if _begins_as_voc(part.files)]
+
+
+def _home(folder: Path) -> list[_Part]:
+    """A folder of XML files with a folder of images beside it: what is in them is not looked at."""
+    inside = _folders(folder)
+    files = _xml_files(inside[ANNOTATIONS]) if ANNOTATIONS in inside else ()
+    images = [inside[name] for name in IMAGES if name in inside]
+    return [_Part(files, images[0], _sides(folder))] if files and images else []
+
+
+def _folders(path: Path) -> dict[str, Path]:
+    """Folders by their names in lower case, in order."""
+    return {folder.name.lower(): folder for folder in sorted(path.iterdir()) if folder.is_dir()}
 
 
 def _xml_files(folder: Path) -> tuple[Path, ...]:
@@ -138,12 +155,13 @@ def _xml_files(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(files))
 
 
-def _begins_as_voc(file: Path) -> bool:
-    try:
-        with file.open("rb") as opened:
-            return b"<annotation" in opened.read(_HEAD_BYTES)
-    except OSError:
-        return False
+def _begins_as_voc(files: Sequence[Path]) -> bool:
+    """Whether one of the first files does."""
+    for file in files[:_TRIED]:
+        with contextlib.suppress(OSError), file.open("rb") as opened:
+            if b"<annotation" in opened.read(_HEAD_BYTES):
+                return True
+    return False
 
 
 def _sides(home: Path) -> dict[str, str]:

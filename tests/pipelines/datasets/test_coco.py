@@ -109,6 +109,26 @@ def test_the_folder_of_the_images_can_be_named(tmp_path):
     assert decode_image(manifest.path(0)).size == (29, 29)
 
 
+@pytest.mark.parametrize("folder", ["test", "blood test"])
+def test_the_name_of_the_folder_that_is_read_says_nothing(tmp_path, folder):
+    file = _one_field(tmp_path / folder)
+    assert open_dataset(tmp_path / folder).table["split"].tolist() == [""]
+    assert open_dataset(file).table["split"].tolist() == [""]
+
+
+def test_a_side_without_images(tmp_path):
+    write_coco(tmp_path)
+    write_json(tmp_path / "annotations" / "instances_test2017.json", coco_content({}))
+    assert len(open_dataset(tmp_path)) == 6
+
+
+def test_broken_files_are_not_passed_over_by_their_name(tmp_path):
+    write_coco(tmp_path)
+    (tmp_path / "annotations" / "instances_val2017.json").write_text("")
+    with pytest.raises(ManifestError, match=r"instances_val2017.json is no JSON"):
+        open_dataset(tmp_path)
+
+
 def test_other_annotations_of_coco_are_not_read_and_named(tmp_path):
     write_coco(tmp_path)
     write_json(tmp_path / "annotations" / "captions_train2017.json", {"images": [{}]})

@@ -94,6 +94,12 @@ def test_xml_files_beside_their_images(tmp_path, folder):
     assert table["split"].tolist() == [{"valid": "validation"}.get(folder, folder)]
 
 
+def test_folders_in_lower_case(tmp_path):
+    write_field(tmp_path / "images" / "1.png")
+    write_text(tmp_path / "annotations" / "1.xml", voc_text("1.png", [("RBC", EDGES)]))
+    assert open_dataset(tmp_path).table["field"].tolist() == ["images/1.png"]
+
+
 def test_years_of_voc_beside_each_other(tmp_path):
     for year in ("VOC2007", "VOC2012"):
         write_voc(tmp_path / year)
@@ -163,12 +169,13 @@ OUTSIDE = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]><annotation>&
         ("<annotation><object><bndbox/></object></annotation>", "Object 1 (counted from 1)"),
     ],
 )
+@pytest.mark.parametrize("name", ["0", "2"])  # before and behind a sound one
 def test_files_that_cannot_be_used_are_one_line_on_the_command_line(
-    tmp_path, capsys, text, message
+    tmp_path, capsys, text, message, name
 ):
     _one_field(tmp_path, voc_text("1.jpg", [("RBC", EDGES)]))
-    write_field(tmp_path / "JPEGImages" / "2.jpg")
-    write_text(tmp_path / "Annotations" / "2.xml", text)
+    write_field(tmp_path / "JPEGImages" / f"{name}.jpg")
+    write_text(tmp_path / "Annotations" / f"{name}.xml", text)
     assert main(["data", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
