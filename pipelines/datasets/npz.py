@@ -64,10 +64,11 @@ def read(
 
 
 def find_archives(folder: Path) -> list[Path]:
-    """The .npz files directly in a folder, sorted by name; none if it is no folder."""
-    if not folder.is_dir():
+    """The .npz files directly in a folder, sorted by name; none if it cannot be listed."""
+    try:
+        found = [file for file in folder.iterdir() if file.suffix.lower() == ".npz"]
+    except OSError:  # no folder, or one that must not be read: other kinds tell it
         return []
-    found = (file for file in folder.iterdir() if file.suffix.lower() == ".npz")
     return sorted(file for file in found if file.name[0] != "." and file.is_file())
 
 
