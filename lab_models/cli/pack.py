@@ -77,7 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
         chosen["classes"] = arguments.classes
     manifest = open_dataset(arguments.path, arguments.kind, **chosen)
     import_tensorflow_quietly()
-    packed = pack_dataset(manifest, arguments.out, settings, split, _progress)
+    try:
+        packed = pack_dataset(manifest, arguments.out, settings, split, _progress)
+    except KeyboardInterrupt:
+        print("\nto go on: repeat the command; finished shards are kept", file=sys.stderr)
+        raise
     print(describe_dataset(packed.manifest, packed.unreadable))
     pack = packed.pack
     gone_on = f", {packed.gone_on} of them from an earlier call" if packed.gone_on else ""

@@ -74,7 +74,8 @@ def pack_dataset(
         steps: Told each image that was opened and packed.
 
     Raises:
-        ManifestError: If `folder` is or lies in a folder of the images or is not empty, images
+        ManifestError: If `folder` is or lies in a folder with images to be packed, or holds
+            something else, images
             cannot be read or were changed since an earlier call, the split fails or leaks, or the
             folder cannot be written to.
         ImageError: If a file vanishes meanwhile.
@@ -85,13 +86,14 @@ def pack_dataset(
             "A pack holds one split, folds are several. Name one fold; or pack without folds, and "
             "deal the pack to folds afterwards, as manifests that point into it."
         )
-    folder = Path(folder).absolute()
+    # So that a stopped call can be gone on with from another working folder.
+    folder, manifest = Path(folder).absolute(), replace(manifest, root=manifest.root.resolve())
     unfinished = UnfinishedPack(folder)
     unfinished.check()
     source = source_digest(manifest)
     earlier = unfinished.read(source)
     stamps = earlier.stamps if earlier else stamp_files(manifest)
-    for home in {manifest.root, *(Path(name).parent for name in stamps)}:
+    for home in sorted({Path(name).parent for name in stamps}):
         refuse_inside(folder, home)
     if earlier is None:
         unreadable = find_unreadable_images(manifest, settings.workers, steps("opened"))
@@ -144,13 +146,13 @@ def _readable(manifest: Manifest, unreadable: pd.DataFrame, settings: PackSettin
 
 @contextmanager
 def _told(folder: Path) -> Iterator[None]:
-    """Says of a full disk how to go on."""
+    """Says how to go on after a full disk and the like."""
     try:
         yield
     except OSError as error:
         raise ManifestError(
-            f"The pack {folder} could not be written: {error.strerror or error}. Its finished "
-            "shards are kept: make room, then repeat the command, and it goes on there."
+            f"The pack {folder} could not be written: {error.strerror or error}. Put that right, "
+            "then repeat the command: finished shards are kept, and it goes on there."
         ) from None
 
 

@@ -65,6 +65,28 @@ def test_a_pack_inside_its_source_is_refused(tmp_path, capsys, out):
     assert not list(tmp_path.rglob("shard-*"))
 
 
+def test_a_pack_may_lie_beside_the_table_it_is_made_of(tmp_path):
+    manifest_of(tmp_path / "cells", {"x": 3, "y": 3})
+    table, out = str(tmp_path / "m.csv"), str(tmp_path / "pack")
+    assert main(["data", str(tmp_path / "cells"), "--write", table]) == 0
+    assert main(["pack", table, "--out", out]) == 0
+    assert open_dataset(out).table["packed_from"][0] == "cells/x/0.png"
+
+
+def test_an_interrupted_packing_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    manifest_of(tmp_path / "cells", {"x": 3, "y": 3})
+    words = ["pack", str(tmp_path / "cells"), "--out", str(tmp_path / "pack")]
+    monkeypatch.setattr("pipelines.shards.pack.write_pack", stop)
+    assert main(words) == 130
+    assert "repeat the command" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(words) == 0
+    assert "1 of them from an earlier call" in capsys.readouterr().out
+
+
 def test_one_fold_may_be_packed(tmp_path):
     manifest_of(tmp_path / "cells", {"x": 6, "y": 6})
     words = ["pack", str(tmp_path / "cells"), "--out", str(tmp_path / "pack")]

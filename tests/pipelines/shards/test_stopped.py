@@ -228,7 +228,7 @@ def test_a_full_disk_is_told_and_gone_on_with(tmp_path, monkeypatch, device):
 
     manifest = cells(tmp_path / "cells")
     monkeypatch.setattr(tf.io, "TFRecordWriter", Full)
-    with pytest.raises(ManifestError, match=r"No space left on device.*make room, then repeat"):
+    with pytest.raises(ManifestError, match=r"No space left on device.*then repeat the command"):
         pack_dataset(manifest, tmp_path / "pack", small_shards())
     assert len(visible(tmp_path / "pack")) == 2
     assert not list((tmp_path / "pack" / ".unfinished").glob("*.tfrecord"))
@@ -253,12 +253,21 @@ def test_two_at_once_are_refused(tmp_path):
     pack_dataset(manifest, tmp_path / "pack", small_shards(), steps=steps)
 
 
-@pytest.mark.parametrize("where", ["cells", "cells/x", "cells/x/pack", "cells/pack"])
+@pytest.mark.parametrize("where", ["cells", "cells/x", "cells/x/pack"])
 def test_a_folder_of_the_images_is_refused(tmp_path, where):
     manifest = cells(tmp_path / "cells")
-    with pytest.raises(ManifestError):
+    with pytest.raises(ManifestError, match=r"holds what is to be packed|is not of a pack"):
         pack_dataset(manifest, tmp_path / where, small_shards())
     assert not list(tmp_path.rglob("*.tfrecord"))
+
+
+def test_goes_on_from_another_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stopped_pack(Path(), manifest=cells(Path("cells")))
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    manifest = replace(cells(tmp_path / "copy"), root=Path("../cells"))
+    assert pack_dataset(manifest, "../pack", small_shards()).gone_on > 0
 
 
 def test_other_folders_are_refused_and_kept(tmp_path):
