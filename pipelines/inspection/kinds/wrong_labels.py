@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -35,12 +37,12 @@ def find(
     if judged is None:
         return ()
     rows, labels, names = judged
-    scores = held_out_scores(
-        measurements["features"][rows].astype(np.float32),
-        labels,
-        measurements.pictures[rows],
-        settings,
+    digests = measurements.content_digests()
+    parts = deal_pictures(
+        [digests[row] for row in rows], measurements.pictures[rows], labels, settings
     )
+    features = measurements["features"][rows].astype(np.float32)
+    scores = held_out_scores(features, labels, parts, settings)
     issues = find_label_issues(labels, scores)
     findings = []
     wanted = issues.confident | (issues.margins >= settings.margin)
@@ -91,33 +93,62 @@ def _in_training(images: int, settings: InspectionSettings) -> int:
     return images - images // settings.folds
 
 
-def held_out_scores(
-    features: np.ndarray, labels: np.ndarray, pictures: np.ndarray, settings: InspectionSettings
+def deal_pictures(
+    digests: Sequence[bytes], pictures: np.ndarray, labels: np.ndarray, settings: InspectionSettings
 ) -> np.ndarray:
-    """Class probabilities of every image, by a model that saw neither it nor a copy of it.
+    """Deals images to the parts of the cross-validation, copies of a picture to the same.
+
+    Pictures of a class are dealt by their content. Where images are added or taken away, nearly
+    all others stay where they were, and are judged as before.
+
+    Args:
+        digests: Of each image's content.
+        pictures: Number of the picture that each image shows, int ``(images,)``.
+        labels: Int ``(images,)``. A picture under several labels counts for one of them.
+        settings: ``folds`` and ``seed`` are used.
+
+    Returns:
+        Int64 ``(images,)``, 0..folds-1, equally often in each class as far as possible.
+    """
+    seed = str(settings.seed).encode()
+    keys = [hashlib.sha256(seed + digest).digest() for digest in digests]
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__))
+    _, firsts, numbers = np.unique(pictures[order], return_index=True, return_inverse=True)
+    classes = labels[order][firsts]
+    parts = np.zeros(len(firsts), np.int64)
+    for label in np.unique(classes):
+        members = np.flatnonzero(classes == label)
+        members = members[np.argsort(firsts[members])]
+        parts[members] = np.arange(len(members)) * settings.folds // len(members)
+    dealt = np.zeros(len(order), np.int64)
+    dealt[order] = parts[numbers]
+    return dealt
+
+
+def held_out_scores(
+    features: np.ndarray, labels: np.ndarray, parts: np.ndarray, settings: InspectionSettings
+) -> np.ndarray:
+    """Class probabilities of every image, by a model that did not learn from its part.
 
     Args:
         features: Float ``(images, features)``.
-        labels: Int ``(images,)``, 0..classes-1, each on at least `settings.folds` pictures.
-        pictures: Number of the picture that each image shows.
-        settings: ``folds``, ``seed``, ``learn_from`` and ``few`` are used.
+        labels: Int ``(images,)``, 0..classes-1.
+        parts: Of each image, as of `deal_pictures`.
+        settings: ``seed``, ``learn_from`` and ``few`` are used.
 
     Returns:
         Float64 ``(images, classes)``, rows that sum to 1.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    _, firsts, numbers = np.unique(pictures, return_index=True, return_inverse=True)
-    deal = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
     scores = np.zeros((len(labels), int(labels.max()) + 1))
     rng = np.random.default_rng(settings.seed)
-    for _, held_out in deal.split(firsts, labels[firsts]):
-        test = np.isin(numbers, held_out)
+    for part in np.unique(parts):
+        test = parts == part
         train = np.flatnonzero(~test)
         train = train[draw_by_class(labels[train], settings.learn_from, settings.few, rng)]
         model = make_pipeline(
