@@ -139,14 +139,14 @@ def cut_fields(
         cells.append(_Cell(image, drawn, cut_out(box, size, settings.cut)))
     cells, doubles = _without_doubles(cells)
     notes += [*_counts(images, clipped, small, settings.cut), *doubles]
+    if not cells:
+        raise ManifestError(f"No box of {root} can be cut out. {' '.join(notes)}".rstrip())
     if not settings.slide:
         notes.append(
             "Each image counts as a slide: a split by slide keeps its cells on one side. Images of "
             "one slide may still be on different sides; the option slide finds its name in the "
             "names of the images."
         )
-    if not cells:
-        raise ManifestError(f"No box of {root} can be cut out. {' '.join(notes)}".rstrip())
     return make_manifest(_table(root, cells, settings.slide), root).with_notes(*notes)
 
 
@@ -163,7 +163,8 @@ def _sound_boxes(
         for drawn in image.boxes:
             fault = box_fault(drawn.box, size)
             if fault:
-                numbers = ", ".join(f"{value:g}" for value in drawn.box)
+                parts = zip(drawn.box._fields, drawn.box)
+                numbers = ", ".join(f"{name} {value:g}" for name, value in parts)
                 faulty[fault].append(f"{drawn.name} in {image.path} ({numbers})")
             else:
                 sound.append((image, drawn, size))

@@ -115,7 +115,7 @@ def test_boxes_that_cannot_be_right_are_refused_by_name(tmp_path):
     for number in range(1, 5):
         assert f"box {number} in 1.png" in message
     assert "box 0" not in message
-    assert "(70, 5, 10, 12)' has its centre outside" in message
+    assert "(x 70, y 5, width 10, height 12)' has its centre outside" in message
     assert "A box is four numbers." in message
     assert "leave_out_faulty=true" in message
 
