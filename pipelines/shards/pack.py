@@ -75,9 +75,8 @@ def pack_dataset(
 
     Raises:
         ManifestError: If `folder` is or lies in a folder with images to be packed, or holds
-            something else, images
-            cannot be read or were changed since an earlier call, the split fails or leaks, or the
-            folder cannot be written to.
+            something else, images cannot be read or were changed since an earlier call, the split
+            fails or leaks, or the folder cannot be written to.
         ImageError: If a file vanishes meanwhile.
     """
     settings, split = settings or PackSettings(), split or SplitPlan()

@@ -49,6 +49,7 @@ def test_the_run_on_the_folder_knows_its_images_in_the_pack(finished_run, pack, 
     assert f"The model was trained on {trained} of the images." in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_other_commands_take_a_pack(packed_run, pack, tmp_path, capsys):
     run = str(shutil.copytree(packed_run.path, tmp_path / "run"))
     assert main(["evaluate", run, "--draws", "10"]) == 0

@@ -77,7 +77,7 @@ def test_unknown_options_are_named(tmp_path, kind):
 def test_options_are_those_of_the_reader():
     assert options("hal") == ("lookalikes", "subsets", "outside_links")
     with pytest.raises(
-        ManifestError, match="no kind of data set 'zip'; there are wbcatt, shards, pbc, hal"
+        ManifestError, match="no kind of data set 'zip'; there are shards, wbcatt, pbc, hal"
     ):
         options("zip")
 

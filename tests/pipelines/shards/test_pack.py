@@ -23,6 +23,7 @@ from pipelines.shards.settings import PackSettings
 from pipelines.split import SplitSettings, split_manifest
 from pipelines.split_plan import SplitPlan
 from pipelines.subsets import SubsetSettings, choose_subset
+from tests.pipelines.datasets.trees import BUILDERS
 from tests.pipelines.disk import BAD_FILES, write_bad_file
 from tests.pipelines.shards.made import cells, content, lights, parts, small_shards
 from tests.pipelines.untimed import UNTIMED
@@ -95,6 +96,19 @@ def test_items_and_cut_outs_become_files_without_loss(tmp_path):
         before, after = (np.asarray(decode_image(m.path(row))) for m in (manifest, packed))
         np.testing.assert_array_equal(after, before)
     assert {record["image/format"] for record in records(tmp_path / "pack")} == {b"png"}
+
+
+@pytest.mark.parametrize("kind", sorted(set(BUILDERS) - {"shards"}))
+def test_every_kind_of_data_set_can_be_packed(tmp_path, kind):
+    BUILDERS[kind](tmp_path / "source")
+    manifest = open_dataset(tmp_path / "source")
+    pack_dataset(manifest, tmp_path / "pack", small_shards())
+    packed = open_dataset(tmp_path / "pack")
+    assert packed.classes == manifest.classes
+    assert packed.table["label"].tolist() == manifest.table["label"].tolist()
+    for row in range(len(manifest)):
+        before, after = (np.asarray(decode_image(m.path(row))) for m in (manifest, packed))
+        np.testing.assert_array_equal(after, before)
 
 
 def test_further_images_are_packed_too(tmp_path):
