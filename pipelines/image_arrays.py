@@ -149,7 +149,7 @@ def image_note(headers: Mapping[str, Header], arrays: Sequence[LabelledArray]) -
     ]
 
 
-def class_names(names: str | None) -> tuple[str, ...] | None:
+def parse_names(names: str | None) -> tuple[str, ...] | None:
     """Names of the labels 0, 1, ... as an option gives them, with commas between them.
 
     Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipelines.class_table import DATASET_WORDS
 from pipelines.datasets import npz
 from pipelines.errors import ManifestError
-from pipelines.image_arrays import class_names, image_note, read_headers, read_rows
+from pipelines.image_arrays import image_note, parse_names, read_headers, read_rows
 from pipelines.manifest import Manifest, make_manifest
 
 ORDER = 92  # behind folders, before npz
@@ -65,7 +65,7 @@ def read(
     file = npz.only_archive(path)
     headers = read_headers(file)
     pair = npz.find_arrays(file, headers, images, labels)
-    named = class_names(names) or CLASSES
+    named = parse_names(names) or CLASSES
     table, classes = read_rows(file, headers, [pair], named)
     manifest = make_manifest(table, file.parent, classes)
     return manifest.with_notes(

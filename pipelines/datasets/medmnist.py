@@ -20,8 +20,8 @@ from pipelines.errors import ManifestError
 from pipelines.image_arrays import (
     Header,
     LabelledArray,
-    class_names,
     image_note,
+    parse_names,
     read_headers,
     read_rows,
 )
@@ -100,7 +100,7 @@ def read(
     """
     found = [Archive(path, read_headers(path))] if path.is_file() else _find(path)
     chosen = _choose(path, found, dataset, size)
-    given = class_names(names) or _own_names(dataset or chosen.dataset)
+    given = parse_names(names) or _own_names(dataset or chosen.dataset)
     table, classes = read_rows(chosen.file, chosen.headers, ARRAYS, given, one_hot=False)
     manifest = make_manifest(table, chosen.file.parent, classes)
     return manifest.with_notes(*image_note(chosen.headers, ARRAYS))

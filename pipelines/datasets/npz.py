@@ -9,9 +9,9 @@ from pipelines.errors import ManifestError, name_some
 from pipelines.image_arrays import (
     Header,
     LabelledArray,
-    class_names,
     describe_headers,
     image_note,
+    parse_names,
     read_headers,
     read_rows,
 )
@@ -59,7 +59,7 @@ def read(
     file = only_archive(path)
     headers = read_headers(file)
     pair = find_arrays(file, headers, images, labels)
-    table, classes = read_rows(file, headers, [pair], class_names(names))
+    table, classes = read_rows(file, headers, [pair], parse_names(names))
     return make_manifest(table, file.parent, classes).with_notes(*image_note(headers, [pair]))
 
 
