@@ -19,8 +19,12 @@ def groups_of(numbers: np.ndarray) -> list[np.ndarray]:
         numbers: Group of each row, -1 for none.
     """
     rows = np.flatnonzero(numbers >= 0)
-    parts = pd.Series(rows).groupby(numbers[rows], sort=False)
-    return [part.to_numpy() for _, part in parts if len(part) > 1]
+    codes = pd.factorize(numbers[rows])[0]
+    several = np.bincount(codes)[codes] > 1
+    rows, codes = rows[several], codes[several]
+    order = np.argsort(codes, kind="stable")
+    parts = np.split(rows[order], np.flatnonzero(np.diff(codes[order])) + 1)
+    return parts if len(rows) else []
 
 
 def alike_finding(
@@ -38,12 +42,13 @@ def alike_finding(
         rows: The images.
         what: What they are, such as "files of the same bytes".
     """
-    table = manifest.table.iloc[rows]
     pixels = measurements["height"][rows].astype(np.int64) * measurements["width"][rows]
-    paths = table["path"].tolist()
+    paths = manifest.table["path"].iloc[rows].tolist()
     order = sorted(range(len(rows)), key=lambda place: (-pixels[place], paths[place]))
     paths = [paths[place] for place in order]
-    labels = sorted({plain_label(label): label for label in table["label"]}.values())
+    labels = sorted(
+        {plain_label(label): label for label in manifest.table["label"].iloc[rows]}.values()
+    )
     words = f"{len(rows):,} {what}"
     if len(labels) > 1:
         words += f" with different labels: {name_some(labels)}. All would be left out"
