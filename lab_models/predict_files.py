@@ -19,6 +19,7 @@ from tflite.runtime.npz_arrays import array_names
 from tflite.runtime.preprocess import prepare_image
 from tflite.runtime.references import file_of
 
+_KINDS_OF_PARTS = ("coco", "voc", "shards")
 _LISTS = (".csv", ".json")
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -41,8 +42,8 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
     A file is taken whatever its suffix; in folders those of `SUFFIXES`, hidden ones left out.
     References (see `tflite.runtime.references`) are taken as they are. NumPy archives mean every
-    image in them; tables and folders without image files are opened as data sets, such as
-    manifests and shards.
+    image in them; tables, shards, and folders with boxes (COCO, VOC) are opened as data sets, so
+    that of fields the cells are meant.
 
     Raises:
         LabError: If a path does not exist or no image is found.
@@ -60,10 +61,22 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
 def _images_of(path: Path) -> list[Path]:
     if path.is_dir():
-        return list(_images_in(path)) or _images_of_dataset(path)
+        return _images_of_dataset(path) if _holds_parts(path) else list(_images_in(path))
     if path.suffix.lower() == ".npz":
         return list(_images_in_archive(path))
     return _images_of_dataset(path) if path.suffix.lower() in _LISTS else [path]
+
+
+def _holds_parts(folder: Path) -> bool:
+    """Whether the images of a folder are parts of its files."""
+    from pipelines.datasets import recognise
+    from pipelines.errors import ManifestError
+
+    try:
+        kind, _ = recognise(folder)
+    except ManifestError:
+        return False
+    return kind in _KINDS_OF_PARTS
 
 
 def _images_in(folder: Path) -> Iterator[Path]:
@@ -82,8 +95,6 @@ def _images_in_archive(path: Path) -> Iterator[Path]:
 def _images_of_dataset(path: Path) -> list[Path]:
     from pipelines.datasets import open_dataset
 
-    if path.is_dir() and not any(path.iterdir()):
-        return []
     return open_dataset(path).paths()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,19 @@ def test_parts_of_files_archives_and_lists_are_images_too(run, cells, tmp_path):
     scores = table[[f"score:{name}" for name in CLASSES]].to_numpy()
     for row in (1, 2, 3):  # the same pixels
         np.testing.assert_allclose(scores[row], scores[0], atol=1e-6)
+
+
+def test_of_fields_with_boxes_the_cells_are_meant(cells):
+    boxes = [{"id": n, "image_id": 1, "category_id": 1, "bbox": [n, 2, 20, 20]} for n in (1, 4)]
+    content = {
+        "images": [{"id": 1, "file_name": "one.png", "width": 30, "height": 30}],
+        "annotations": boxes,
+        "categories": [{"id": 1, "name": "WBC"}],
+    }
+    (cells / "_annotations.coco.json").write_text(json.dumps(content))
+    found = find_files([cells])
+    assert [str(path).split("#")[0] for path in found] == [str(cells / "one.png")] * 2
+    assert len(set(found)) == 2
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 32])
