@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lab_models.recipes import Recipe, RecipeError
 from lab_models.runs import RunDirectory, RunError, read_json
 from pipelines.manifest import Manifest, read_manifest
+from pipelines.same_content import same_content
 from tflite.runtime.files import whole_file
 
 if TYPE_CHECKING:
@@ -85,8 +86,16 @@ def _check_leaks(manifest: Manifest, earlier: RunDirectory) -> None:
     theirs = read_manifest(
         earlier.require(earlier.manifest), classes=earlier.classes, root=root, check_files=False
     )
-    seen = _paths(theirs, ("train",))
-    leaks = sorted(_paths(manifest, ("validation", "test")) & seen)
+    trained, held_back = _paths(theirs, ("train",)), _paths(manifest, ("validation", "test"))
+    # By content too: the same images may lie in a folder for one run and in shards for the other.
+    groups = same_content([*trained, *held_back])
+    copies = set(groups[: len(trained)]) - {-1}
+    known = set(trained)
+    leaks = sorted(
+        path
+        for path, group in zip(held_back, groups[len(trained) :])
+        if path in known or group in copies
+    )
     if leaks:
         raise RunError(
             f"{len(leaks)} image(s) that are held back here were trained on in {earlier.path}, "
@@ -95,9 +104,9 @@ def _check_leaks(manifest: Manifest, earlier: RunDirectory) -> None:
         )
 
 
-def _paths(manifest: Manifest, splits: tuple[str, ...]) -> set[str]:
+def _paths(manifest: Manifest, splits: tuple[str, ...]) -> list[str]:
     root = manifest.root.resolve()
-    return {str(root / p) for split in splits for p in manifest.table["path"][manifest.rows(split)]}
+    return [str(root / p) for split in splits for p in manifest.table["path"][manifest.rows(split)]]
 
 
 def copy_start(earlier: RunDirectory, run: RunDirectory) -> None:

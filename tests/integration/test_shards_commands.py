@@ -49,6 +49,16 @@ def test_the_run_on_the_folder_knows_its_images_in_the_pack(finished_run, pack, 
     assert f"The model was trained on {trained} of the images." in capsys.readouterr().out
 
 
+def test_an_encoder_trained_on_the_folder_is_not_judged_by_its_images_in_the_pack(
+    finished_run, pack, tmp_path, capsys
+):
+    words = train_words(pack, tmp_path / "runs")
+    words[words.index("--seed") + 1] = "6"
+    assert main([*words, "--encoder", str(finished_run.path)]) == 2
+    assert "held back here were trained on" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").rglob("recipe.json"))
+
+
 @pytest.mark.slow
 def test_the_other_commands_take_a_pack(packed_run, pack, tmp_path, capsys):
     run = str(shutil.copytree(packed_run.path, tmp_path / "run"))
