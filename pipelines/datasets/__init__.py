@@ -26,6 +26,8 @@ from pipelines.class_names import datasets as known_words
 from pipelines.errors import ManifestError
 from pipelines.manifest import Manifest
 
+_EXPECTED = "a folder with images, a table (.csv), an archive (.npz) or boxes (COCO's .json)"
+
 
 @cache
 def kinds() -> tuple[str, ...]:
@@ -52,7 +54,7 @@ def recognise(path: Path | str) -> tuple[str, str]:
     """
     path = Path(path)
     if not path.exists():
-        raise ManifestError(f"There is nothing at {path}; a folder, CSV file or .npz was expected.")
+        raise ManifestError(f"There is nothing at {path}; expected was {_EXPECTED}.")
     for kind in kinds():
         try:
             reason = _module(kind).recognise(path)
@@ -62,8 +64,7 @@ def recognise(path: Path | str) -> tuple[str, str]:
             return kind, reason
     if path.is_dir() and not any(path.iterdir()):
         raise ManifestError(
-            f"{path} holds no data set: the folder is empty. A folder with images or a CSV file "
-            "was expected."
+            f"{path} holds no data set: the folder is empty. Expected was {_EXPECTED}."
         )
     tried = "".join(f"\n  {kind}: {_summary(kind)}" for kind in kinds())
     raise ManifestError(f"{path} holds no data set that is known. Looked for:{tried}")

@@ -41,7 +41,9 @@ def test_can_be_asked_for_by_name(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", BUILDERS)
 def test_does_not_recognise_an_empty_folder_and_says_so_when_asked_for(tmp_path, kind):
-    with pytest.raises(ManifestError, match=r"holds no data set: the folder is empty\. A folder w"):
+    with pytest.raises(
+        ManifestError, match=r"holds no data set: the folder is empty\. Expected was a folder w"
+    ):
         recognise(tmp_path)
     with pytest.raises(ManifestError):
         open_dataset(tmp_path, kind)
