@@ -42,7 +42,7 @@ types: $(READY) ## mypy
 format: $(READY) ## put the code in form
 	$(RUN_IN)ruff check --fix . ; $(RUN_IN)ruff format .
 
-bench: $(READY) ## measure speed: augmentation, synthesis, training step, evaluation; writes bench/*.csv
+bench: $(READY) ## measure speed: augmentation, inspection, synthesis, training step, evaluation; writes bench/*.csv
 	$(RUN_IN)lab-models bench
 
 bench-device: $(READY) ## float32 and int8 of the studies' networks beside onnxruntime and OpenVINO; writes bench/device.csv

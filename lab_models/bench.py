@@ -24,6 +24,7 @@ from lab_models.bench_contrastive import (
     bench_large_batch,
 )
 from lab_models.environment import describe_environment
+from pipelines.bench_inspection import InspectionBenchSettings, bench_inspection
 from pipelines.bench_shards import StoredImagesSettings, bench_stored_images
 from tflite.runtime.files import whole_file
 
@@ -43,6 +44,7 @@ class BenchSettings:
         large_batch: A contrastive batch beyond memory.
         frozen_phase: A phase on a frozen encoder.
         stored_images: Images in a folder and in shards.
+        inspection: Measuring images, and the search for near duplicates.
     """
 
     backbones: tuple[tuple[str, int], ...] = (
@@ -58,6 +60,7 @@ class BenchSettings:
     large_batch: LargeBatchSettings = field(default_factory=LargeBatchSettings)
     frozen_phase: FrozenPhaseSettings = field(default_factory=FrozenPhaseSettings)
     stored_images: StoredImagesSettings = field(default_factory=StoredImagesSettings)
+    inspection: InspectionBenchSettings = field(default_factory=InspectionBenchSettings)
 
 
 def run_bench(settings: BenchSettings, say: Callable[[str], None] = print) -> pd.DataFrame:
@@ -79,6 +82,7 @@ def run_bench(settings: BenchSettings, say: Callable[[str], None] = print) -> pd
     measures: list[Callable[[], list[dict[str, Any]]]] = [
         bench_augmentation,
         lambda: bench_stored_images(settings.stored_images),
+        lambda: bench_inspection(settings.inspection),
         lambda: _bench_smears(settings),
         *(
             lambda name=name, pixels=pixels: _bench_network(name, pixels, settings)

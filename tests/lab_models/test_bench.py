@@ -4,6 +4,7 @@ import pandas as pd
 
 from lab_models.bench import BenchSettings, run_bench, write_bench
 from lab_models.bench_contrastive import FrozenPhaseSettings, LargeBatchSettings
+from pipelines.bench_inspection import InspectionBenchSettings
 from pipelines.bench_shards import StoredImagesSettings
 
 
@@ -16,6 +17,7 @@ def test_rows_cover_what_users_wait_for_and_are_written_whole(tmp_path, monkeypa
         large_batch=LargeBatchSettings("resnet10_half", 32, 8, 4, images=8, repeats=1),
         frozen_phase=FrozenPhaseSettings("resnet10_half", 32, 16, 2, 1, 8, repeats=1),
         stored_images=StoredImagesSettings(images=6, size=24, pixels=16, repeats=1),
+        inspection=InspectionBenchSettings((16,), images=2, hashes=40, rounds=1),
     )  # fmt: skip
     said = []
     table = run_bench(settings, said.append)
@@ -29,6 +31,9 @@ def test_rows_cover_what_users_wait_for_and_are_written_whole(tmp_path, monkeypa
         "images, decoded to 16 px, shards, in order",
         "images, decoded to 16 px, folder, at random",
         "images, decoded to 16 px, shards, at random",
+        "inspection, measuring, 16 px",
+        "near duplicates, every turn of every pair compared",
+        "near duplicates, turns bounded by two transforms",
         "synthetic smears, drawn and written",
         "resnet10_half, training step",
         "resnet10_half, evaluation",
@@ -38,7 +43,7 @@ def test_rows_cover_what_users_wait_for_and_are_written_whole(tmp_path, monkeypa
         "resnet10_half frozen, classifier 2 epochs, 1 stored views",
     ]
     assert (table["images_per_second"] > 0).all()
-    assert len("\n".join(said).splitlines()) == 16
+    assert len("\n".join(said).splitlines()) == 19
     assert (table["megabytes_per_second"].dropna() > 0).sum() == 8
     memory = table.set_index("name")["megabytes"].dropna()
     assert len(memory) == 2
