@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -13,6 +13,7 @@ import pandas as pd
 from lab_models.metrics import Estimate, Metrics, MetricSettings, compute_metrics
 from lab_models.predictions import Predictions, read_predictions
 from lab_models.runs import RunDirectory
+from pipelines.image_names import PACKED_FROM
 from tflite.runtime.errors import LabError
 
 
@@ -115,6 +116,8 @@ def _difference(one: int, two: int, count: int, confidence: float) -> Estimate:
 def compare_runs(runs: list[RunDirectory], settings: CompareSettings | None = None) -> Comparison:
     """Compares runs on the images that all of them predicted, matched by path.
 
+    Images of packs are matched by the paths that they had before they were packed.
+
     Args:
         runs: Two or more; evaluations under ``RUN/evaluations`` count as well.
         settings: Choices.
@@ -126,7 +129,7 @@ def compare_runs(runs: list[RunDirectory], settings: CompareSettings | None = No
     settings = settings or CompareSettings()
     if len(runs) < 2:
         raise LabError(f"A comparison needs at least two runs, got {len(runs)}.")
-    read = [read_predictions(run.require(run.predictions), run.classes) for run in runs]
+    read = [_read(run) for run in runs]
     names = _names([run.path for run in runs])
     _check_classes(names, read)
     split = settings.split or _common_split(read)
@@ -148,6 +151,19 @@ def compare_runs(runs: list[RunDirectory], settings: CompareSettings | None = No
             for other in right[1:]
         ),
     )
+
+
+def _read(run: RunDirectory) -> Predictions:
+    """The run's predictions, packed images under the names they had before."""
+    predictions = read_predictions(run.require(run.predictions), run.classes)
+    if not run.manifest.exists():
+        return predictions
+    manifest = pd.read_csv(run.manifest, dtype=str, keep_default_na=False)
+    if PACKED_FROM not in manifest.columns:
+        return predictions
+    before = dict(zip(manifest["path"], manifest[PACKED_FROM]))
+    paths = [before.get(path) or path for path in predictions.table["path"]]
+    return replace(predictions, table=predictions.table.assign(path=paths))
 
 
 def _names(paths: list[Path]) -> tuple[str, ...]:

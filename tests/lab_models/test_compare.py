@@ -88,6 +88,20 @@ def test_images_are_matched_by_path_and_the_rest_is_counted(tmp_path):
     assert part.left_out == (whole.images - part.images, 0)
 
 
+def test_packed_images_are_matched_by_their_names_before_packing(tmp_path):
+    runs = two_runs(tmp_path)
+    whole = compare_runs(runs)
+    for file in (runs[1].predictions, runs[1].manifest):
+        table = pd.read_csv(file)
+        packed = [f"shard#bytes={len(path)},{n}" for n, path in enumerate(table["path"])]
+        if file == runs[1].predictions:
+            renamed = dict(zip(table["path"], packed))
+        names = [renamed.get(path, f"train/{path}") for path in table["path"]]
+        table.assign(packed_from=table["path"], path=names).to_csv(file, index=False)
+    packed = compare_runs(runs)
+    assert (packed.images, packed.left_out, packed.tests) == (whole.images, (0, 0), whole.tests)
+
+
 def test_another_order_of_classes_changes_nothing(tmp_path):
     runs = two_runs(tmp_path)
     before = compare_runs(runs)
