@@ -143,10 +143,11 @@ def _deal_to_folds(
     shares = [1 / settings.folds] * settings.folds
     parts, groups, used = np.zeros(len(table), np.int64), np.zeros(len(table), np.int64), ""
     least = max(settings.minimum_groups, settings.folds)
-    for used in possible_groupings(table, settings.by, least):
+    *better, last = possible_groupings(table, settings.by, least)
+    for used in (*better, last):
         groups = kept_together(table, used, content)
         parts = deal_groups(labels, groups, order, shares)
-        if _can_train(parts, labels, settings.folds):
+        if used == last or _holds(table, parts, groups, classes, settings):
             break
     filled = len(np.unique(parts))
     if filled < settings.folds:
@@ -162,6 +163,26 @@ def _can_train(parts: np.ndarray, labels: np.ndarray, folds: int) -> bool:
     """Whether no fold is empty and no class is wholly in one fold."""
     spread = pd.Series(parts).groupby(labels).nunique()
     return len(np.unique(parts)) == folds and bool((spread > 1).all())
+
+
+def _holds(
+    table: pd.DataFrame,
+    parts: np.ndarray,
+    groups: np.ndarray,
+    classes: Sequence[str],
+    settings: FoldSettings,
+) -> bool:
+    """Whether in every fold every class is trained on and no side that is wanted is empty."""
+    labels = _label_numbers(table, classes)
+    if not _can_train(parts, labels, settings.folds):
+        return False
+    for fold in range(settings.folds):
+        sides = _sides(table, parts == fold, groups, classes, settings)
+        if settings.validation and not (sides == "validation").any():
+            return False
+        if set(labels[sides == "train"]) != set(labels):
+            return False
+    return True
 
 
 def _sides(

@@ -9,14 +9,13 @@ import pandas as pd
 
 from pipelines.errors import list_some
 from pipelines.labels import display_name
-from pipelines.leaks import NEAR_DUPLICATES
 from pipelines.manifest import SPLITS, Manifest
+from pipelines.split_limits import SINGLY, describe_limits, on_several_sides
 
 if TYPE_CHECKING:
     from pipelines.split import SplitSettings
 
 _NOT_DEALT = ("", "given", "held_out")
-_SINGLY = ("image", NEAR_DUPLICATES)
 
 FOLD, SUBSET, FRACTION = "test_fold", "nested_subset", "training_fraction"
 """Columns by which a manifest tells that it is one of several folds, subsets or fractions."""
@@ -90,27 +89,41 @@ def _ways(manifest: Manifest) -> Iterator[str]:
     ways = table["split_by"] if "split_by" in table.columns else pd.Series("given", table.index)
     if (ways == "held_out").any():
         held = table[ways == "held_out"]
-        names = sorted(set(held["source"]) - {""}) or sorted(set(held["slide"]))
-        yield f"Held out as a whole for the test: {len(held):,} images of {list_some(names)}."
+        yield (
+            f"Held out as a whole for the test: {len(held):,} images of "
+            f"{_held_out(table, ways == 'held_out')}."
+        )
     if (ways == "given").any():
         sides = [side for side in SPLITS if ((table["split"] == side) & (ways == "given")).any()]
-        yield f"The split of the data set itself was kept for {_listed(sides)}."
-    used = next((str(way) for way in ways if way not in _NOT_DEALT), None)
-    if used:
-        dealt = table[ways == used]
-        sides = [side for side in SPLITS if (dealt["split"] == side).any()]
-        yield _dealt(used, sides, dealt)
-    yield from _near_duplicates(table, used)
-    yield from _unknown(table, used)
+        yield (
+            f"The split of the data set itself was kept for {_listed(sides)}; what it promises is "
+            "for its authors to say."
+        )
+    dealt = [str(way) for way in dict.fromkeys(ways) if way not in _NOT_DEALT]
+    for used in dealt:
+        yield _dealt(used, table[ways == used], table)
+    yield from describe_limits(table, dealt)
+
+
+def _held_out(table: pd.DataFrame, held: pd.Series) -> str:
+    """Names of the sources and slides all of whose images are held out."""
+    found, left = [], held.copy()
+    for name in ("source", "slide"):
+        whole = held.groupby(table[name]).all()
+        names = sorted(set(table.loc[left, name]) & set(whole.index[whole]) - {""})
+        if names:
+            found.append(f"{name if len(names) == 1 else plural(name)} {list_some(names)}")
+        left &= ~table[name].isin(names)
+    return " and of ".join(found) or "which the names are not known"
 
 
 def _listed(names: list[str]) -> str:
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
-def _dealt(used: str, sides: list[str], dealt: pd.DataFrame) -> str:
-    between = _listed(sides)
-    if used in _SINGLY:
+def _dealt(used: str, dealt: pd.DataFrame, table: pd.DataFrame) -> str:
+    between = _listed([side for side in SPLITS if (dealt["split"] == side).any()])
+    if used in SINGLY:
         return (
             f"Between {between} the images were dealt singly, stratified by class; only files of "
             "identical content were kept together."
@@ -121,31 +134,16 @@ def _dealt(used: str, sides: list[str], dealt: pd.DataFrame) -> str:
     if used not in dealt.columns:
         return f"Between {between} the images were dealt by {used}, which is not told further."
     number = len(set(dealt[used]) - {""})
-    if used not in ("patient", "slide", "source"):
-        return (
-            f"Between {between} whole values of the column {used} were dealt ({number}), "
-            "stratified by class: none is on two sides."
-        )
+    known = used in _NAMES
+    torn, _ = on_several_sides(table if known else dealt, used)
+    none = f"no {used} is on two sides" if known else "none is on two sides"
+    whole = f"but {torn} of them are on several sides by now" if torn else none
     single = int((dealt[used] == "").sum())
     loose = f" {single:,} images without a {used} were dealt singly." if single else ""
     return (
-        f"Between {between} whole {used}s were dealt ({number}), stratified by class: no {used} "
-        f"is on two sides.{loose}"
+        f"Between {between} whole {plural(used)} were dealt ({number}), stratified by class: "
+        f"{whole}.{loose}"
     )
-
-
-def _near_duplicates(table: pd.DataFrame, used: str | None) -> Iterator[str]:
-    if NEAR_DUPLICATES in table.columns:
-        names = table[NEAR_DUPLICATES].dropna()
-        names = names[names != ""]
-        yield (
-            f"{len(names):,} near duplicates in {len(set(names)):,} groups were kept together; a "
-            "cell that was photographed or cut out anew is not recognised as the same."
-            if len(names)
-            else "Near duplicates were searched; there are none."
-        )
-    elif used == "image":
-        yield "Near duplicates were not searched."
 
 
 def _parts(table: pd.DataFrame) -> Iterator[str]:
@@ -155,9 +153,11 @@ def _parts(table: pd.DataFrame) -> Iterator[str]:
         tested = sorted(set(table.loc[on_test, FOLD]))
         if len(tested) == 1 and not (table.loc[~on_test, FOLD] == tested[0]).any():
             number, _, folds = str(tested[0]).partition("/")
+            part = SUBSET in table.columns and (table[SUBSET] != "").any()
+            often = "no image is tested more than" if part else "every image is tested exactly"
             yield (
-                f"This is fold {number} of {folds}: over all folds every image is tested exactly "
-                "once, by a model that was not trained on it."
+                f"This is fold {number} of {folds}: over all folds {often} once, by a model that "
+                "was not trained on it."
             )
             if folds != "2":
                 yield (
@@ -195,39 +195,6 @@ def _fractions(table: pd.DataFrame) -> Iterator[str]:
 def plural(column: str) -> str:
     """Several values of a column, as people say it: ``slides``, ``values of the column day``."""
     return f"{column}s" if column in _NAMES else f"values of the column {column}"
-
-
-def _unknown(table: pd.DataFrame, used: str | None) -> Iterator[str]:
-    """What the known names cannot rule out."""
-    slide, patient = (table["slide"] != "").any(), (table["patient"] != "").any()
-    if not slide and not patient:
-        yield (
-            "Neither slides nor patients are known, so cells of one slide or patient may be on "
-            "both sides, and the accuracy on new slides may be lower than measured here."
-        )
-    elif used in _SINGLY:
-        known = "patients" if patient else "slides"
-        yield (
-            f"The {known} are known but were not kept on one side (too few, too unlike, or so "
-            f"ordered): cells of one of the {known} are on both sides, and the accuracy on new "
-            "ones may be lower than measured here."
-        )
-    elif used in table.columns and used not in ("patient", "slide", "source"):
-        yield from _several_sides(table)
-    elif not patient:
-        yield ("Patients are not known, so two slides of one patient may be on different sides.")
-    elif used == "slide":
-        yield "Slides of one patient may be on different sides."
-
-
-def _several_sides(table: pd.DataFrame) -> Iterator[str]:
-    """How many patients and slides a split by something else has torn apart."""
-    for name in ("patient", "slide"):
-        known = table[(table[name] != "") & (table["split"] != "")]
-        if len(known):
-            torn = int((known.groupby(name)["split"].nunique() > 1).sum())
-            found = f"{torn} of {known[name].nunique()} are" if torn else "none is"
-            yield f"Of the {name}s {found} on several sides."
 
 
 def _rare(manifest: Manifest) -> Iterator[str]:

@@ -132,19 +132,27 @@ def _fill_singles(
     sides: np.ndarray, counts: np.ndarray, need: np.ndarray, held: np.ndarray
 ) -> None:
     """Deals groups of one image: whole numbers nearest to what each side still needs."""
+    lacking = need.sum(1)
     for label in range(counts.shape[1]):
         members = np.flatnonzero((sides < 0) & (counts[:, label] > 0))
         if len(members):
-            shares = _whole_shares(len(members), need[:, label], held[:, label])
+            shares = _whole_shares(len(members), need[:, label], held[:, label], lacking)
             sides[members] = np.repeat(np.arange(len(need)), shares)
+            lacking = lacking - shares
 
 
-def _whole_shares(number: int, need: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Largest-remainder shares of `number`; sides that hold nothing come first, one each."""
+def _whole_shares(
+    number: int, need: np.ndarray, held: np.ndarray, lacking: np.ndarray
+) -> np.ndarray:
+    """Largest-remainder shares of `number`; sides that hold nothing come first, one each.
+
+    Of equal remainders that of the side which is `lacking` most images of all classes wins, so
+    that rare classes do not leave a side empty.
+    """
     wanted = np.clip(need, 0, None)
     wanted = wanted / wanted.sum() * number if wanted.sum() > 0 else np.eye(len(need))[0] * number
     shares = np.floor(wanted + 1e-9).astype(np.int64)
-    remainder = np.argsort(-(wanted - shares), kind="stable")
+    remainder = np.lexsort((-np.round(lacking, 9), -np.round(wanted - shares, 9)))
     shares[remainder[: number - shares.sum()]] += 1
     for side in np.flatnonzero((held == 0) & (shares == 0)):
         spare = shares - (held == 0)  # nobody gives away the only one

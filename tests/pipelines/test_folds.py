@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -174,6 +174,12 @@ rows = st.lists(
 
 
 @settings(UNTIMED, max_examples=15)
+@example(  # five slides, but one of two folds leaves a single slide to train and validate on
+    rows=[("a", 0)] * 6 + [("a", slide) for slide in range(1, 5)], seed=0, folds=2, by="auto"
+)
+@example(  # fewer images of each class than folds
+    rows=[("a", 0)] * 4 + [("b", 0)] * 3 + [("c", 0)] * 3, seed=0, folds=5, by="auto"
+)
 @given(
     rows=rows,
     seed=st.integers(0, 5),
