@@ -40,7 +40,7 @@ class DistillationSettings:
         LabError: If a value is out of range.
     """
 
-    epochs: int = 8
+    epochs: int = 4
     learning_rate: float = 5e-4
     temperature: float = 2.0
     share: float = 1.0

@@ -120,7 +120,7 @@ def _add_cures(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="length of the training that a cure needs (default: 3 for quantisation-aware "
-        "training, 8 for activation_swap)",
+        "training, 4 for activation_swap)",
     )
     parser.add_argument(
         "--fine-tune-rate",
