@@ -264,7 +264,7 @@ def write_manifest(manifest: Manifest, path: Path | str, rebase: bool = False) -
         path: The file.
         rebase: Whether the image paths are rewritten to be relative to the folder of `path`, so
             that the file can be read without naming the root. Otherwise they stay relative to
-            ``manifest.root``, which the reader must then be told.
+            ``manifest.root``, which the reader must then be told. Absolute paths stay in any case.
     """
     path = Path(path)
     table = manifest.table
@@ -284,10 +284,20 @@ def prefix_paths(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
 
     Args:
         table: Of a manifest.
-        prefix: Folder without a closing slash, posix style.
+        prefix: As for `prefix_path`.
     """
     names = ["path", *(name for name in table.columns if name.startswith(FURTHER_IMAGE))]
-    return table.assign(**{n: [p and f"{prefix}/{p}" for p in table[n]] for n in names})
+    return table.assign(**{n: [p and prefix_path(p, prefix) for p in table[n]] for n in names})
+
+
+def prefix_path(path: str, prefix: str) -> str:
+    """A path of a manifest below another folder; an absolute one is the same from everywhere.
+
+    Args:
+        path: As in the table.
+        prefix: Folder without a closing slash, posix style.
+    """
+    return path if Path(path).is_absolute() else f"{prefix}/{path}"
 
 
 def _quoting(table: pd.DataFrame) -> Literal[0, 2]:

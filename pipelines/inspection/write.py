@@ -17,7 +17,7 @@ from pipelines.errors import ManifestError
 from pipelines.inspection.finding import count_images
 from pipelines.inspection.inspector import Inspection
 from pipelines.inspection.page import PageSettings, inspection_page
-from pipelines.manifest import prefix_paths, write_manifest
+from pipelines.manifest import prefix_path, prefix_paths, write_manifest
 from pipelines.quarantine import write_quarantine
 from tflite.runtime.files import write_whole
 
@@ -110,7 +110,7 @@ def _rebased(inspection: Inspection, folder: Path) -> Inspection:
     prefix = Path(os.path.relpath(manifest.root.resolve(), folder)).as_posix()
 
     def move(paths: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(f"{prefix}/{path}" for path in paths)
+        return tuple(prefix_path(path, prefix) for path in paths)
 
     findings = {
         kind: tuple(

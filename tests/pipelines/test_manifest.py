@@ -170,6 +170,24 @@ def test_rebased_paths_are_found_from_the_files_folder(tmp_path):
     assert read_manifest(tmp_path / "cells" / "m.csv").table.equals(manifest.table)
 
 
+def test_absolute_paths_stay_when_a_table_moves(tmp_path):
+    for name in ("a.png", "b.png", "dark.png"):
+        write_image(tmp_path / "elsewhere" / name)
+    elsewhere = str(tmp_path / "elsewhere")
+    table = pd.DataFrame(
+        {
+            "path": [f"{elsewhere}/a.png", "b.png"],
+            "label": ["x", "y"],
+            "image:dark_field": ["", f"{elsewhere}/dark.png"],
+        }
+    )
+    manifest = make_manifest(table, elsewhere)
+    write_manifest(manifest, tmp_path / "lists" / "m.csv", rebase=True)
+    again = read_manifest(tmp_path / "lists" / "m.csv")
+    assert again.table["path"].tolist() == [f"{elsewhere}/a.png", "../elsewhere/b.png"]
+    assert again.table["image:dark_field"].tolist() == ["", f"{elsewhere}/dark.png"]
+
+
 def test_further_columns_may_hold_line_breaks_of_any_kind(tmp_path):
     remarks = ["one\r\ntwo", "\rthree"]
     manifest = make_manifest(table_of(remark=remarks), tmp_path)

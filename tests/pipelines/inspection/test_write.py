@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from pipelines.inspection.inspector import inspect_dataset
 from pipelines.inspection.overview import describe_inspection
 from pipelines.inspection.page import PageSettings
 from pipelines.inspection.write import FILES, write_inspection
-from pipelines.manifest import read_manifest
+from pipelines.manifest import make_manifest, read_manifest
 from tests.pipelines.disk import manifest_of, write_bad_file
 
 SMALL = PageSettings(findings=3, images=2, sheet=4)
@@ -53,6 +54,20 @@ def test_the_page_escapes_names(tmp_path):
     text = (tmp_path / "out" / "page.html").read_text()
     assert "<b>" not in text
     assert "&lt;b&gt;&amp;" in text
+
+
+def test_absolute_paths_stay_in_all_tables(tmp_path):
+    cells = manifest_of(tmp_path / "cells", {"x": 3, "y": 3})
+    copy = cells.path(0).with_name("copy.png")
+    shutil.copy(cells.path(0), copy)
+    paths = [str(path) for path in (*cells.paths(), copy)]
+    table = pd.DataFrame({"path": paths, "label": [*cells.table["label"], "x"]})
+    (tmp_path / "lists").mkdir()
+    inspection = inspect_dataset(make_manifest(table, tmp_path / "lists"))
+    write_inspection(inspection, tmp_path / "out")
+    assert read_manifest(tmp_path / "out" / "manifest.csv").table["path"].tolist() == paths
+    found = pd.read_csv(tmp_path / "out" / "findings.csv")
+    assert set(found.loc[found["kind"] == "exact_duplicates", "path"]) == {paths[0], str(copy)}
 
 
 def test_an_error_leaves_the_earlier_inspection(inspected, tmp_path, monkeypatch):
