@@ -99,8 +99,9 @@ def _every_class(counts: pd.DataFrame, draw: pd.Series) -> list[str]:
     """Groups that hold every class between them and of which none can be spared."""
     drawn = counts.assign(draw=counts["group"].map(draw)).sort_values(["draw", "label"])
     chosen = drawn.drop_duplicates("label")["group"].unique()
-    held = {name: list(part) for name, part in drawn.groupby("group")["label"] if name in chosen}
-    times = drawn.loc[drawn["group"].isin(chosen), "label"].value_counts().to_dict()
+    among = drawn[drawn["group"].isin(chosen)]
+    held = {name: list(labels) for name, labels in among.groupby("group")["label"]}
+    times = among["label"].value_counts().to_dict()
     kept = []
     for name in chosen:
         if all(times[label] > 1 for label in held[name]):

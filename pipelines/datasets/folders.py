@@ -82,7 +82,7 @@ def read(
     for column, level in columns.items():
         if level is not None:
             table[column] = _names_at(path, found, parts, level)
-            _refuse_twins(path, found, table[column])
+            _refuse_twins(path, found, list(table[column]))
     tops = {folders[0] for folders in parts}
     if split_folders and all(top.lower() in SPLIT_FOLDERS for top in tops) and len(tops) > 1:
         table["split"] = [SPLIT_FOLDERS[folders[0].lower()] for folders in parts]
@@ -104,7 +104,7 @@ def _notes(found: ImageFiles) -> Iterator[str]:
         )
 
 
-def _refuse_twins(root: Path, found: ImageFiles, names: pd.Series) -> None:
+def _refuse_twins(root: Path, found: ImageFiles, names: list[str]) -> None:
     """Refuses names of one level that differ by capitals only, such as two spellings of a class."""
     known: dict[str, int] = {}
     for row, name in enumerate(names):

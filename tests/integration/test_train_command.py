@@ -96,6 +96,7 @@ def test_a_finished_run_is_not_trained_again(finished_run, capsys):
         (["train", "--recipe", "hal_t302"], "Did you mean 'hal_t3002'"),
         (["train", "--scale", "huge"], "has no scale 'huge'"),
         (["train", "--set", "batch_size"], "--set takes FIELD=VALUE"),
+        (["train", "--set", "data.map_classes=mars"], "There is no set of classes 'mars'"),
         (
             [
                 "train", "--set", "batch_size=0", "--set", "dropout=7",

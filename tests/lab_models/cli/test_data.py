@@ -164,3 +164,15 @@ def test_options_may_be_decimal_numbers(tmp_path, capsys):
     write_table(tmp_path / "experts.csv", "path,expert,label", *votes)
     assert run(tmp_path, "--option", "agreement=0.6", "--option", "experts=3") == 0
     assert "1 images of 1 classes" in capsys.readouterr().out
+
+
+def test_images_that_lie_elsewhere_on_purpose_can_be_written_as_a_manifest(tmp_path, capsys):
+    manifest_of(tmp_path / "store", {"x": 2, "y": 2})
+    (tmp_path / "data").mkdir()
+    for name in "xy":
+        (tmp_path / "data" / name).symlink_to(tmp_path / "store" / name)
+    file = tmp_path / "m.csv"
+    with pytest.raises(ManifestError, match=r"leads out of .* ask for outside_links=true"):
+        run(tmp_path / "data", "--write", file)
+    assert run(tmp_path / "data", "--option", "outside_links=true", "--write", file) == 0
+    assert open_dataset(file).table["path"].tolist()[0] == "data/x/0.png"

@@ -64,6 +64,12 @@ def test_evaluate_on_data_goes_to_a_folder_of_its_own(run, tmp_path, capsys):
     assert (run.path / "evaluations" / "other" / "report.html").exists()
     assert not run.report.exists()
     assert "6 images are predicted" in capsys.readouterr().out
+    (data / "c").rename(data / "zebra")
+    words = ("evaluate", run.path, "--data", data, "--layout", "pca", "--name", "mapped")
+    assert call(*words) == 2
+    assert "all with --classes model" in capsys.readouterr().err
+    assert call(*words, "--classes", "model", "--option", "class_level=0") == 0
+    assert "4 images are predicted" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -71,6 +77,8 @@ def test_evaluate_on_data_goes_to_a_folder_of_its_own(run, tmp_path, capsys):
     [
         (["--map", "a=b"], "--map needs --data"),
         (["--include-training"], "--include-training needs --data"),
+        (["--classes", "hal"], "--classes needs --data"),
+        (["--option", "subset=tiny"], "--option needs --data"),
         (["--split", "nonsense"], "no image of the split 'nonsense'"),
         (["--class", "zebra"], "no class 'zebra'"),
         (["--layout", "cubist"], "must be one of"),
