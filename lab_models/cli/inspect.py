@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         0, or 1 if there are unreadable files.
     """
     from pipelines.datasets import open_dataset
+    from pipelines.errors import ManifestError
     from pipelines.inspection.inspector import inspect_dataset
     from pipelines.inspection.overview import describe_inspection
     from pipelines.inspection.settings import change_settings
@@ -61,10 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.no_cache:
         beside = arguments.out.with_name(f"{arguments.out.name}.measurements")
         cache = arguments.cache or beside
+    new_cache = cache is not None and not cache.exists()
     try:
         inspection = inspect_dataset(manifest, settings, cache, arguments.workers, _show_progress)
         _show("writing the page")
         write_inspection(inspection, arguments.out)
+    except ManifestError:
+        if cache is not None and new_cache:  # nothing could be read, so nothing is worth keeping
+            shutil.rmtree(cache, ignore_errors=True)
+        raise
     finally:
         _show("")
     unreadable = unreadable_files(inspection)
