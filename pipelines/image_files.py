@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,37 @@ def count_images(root: Path) -> tuple[int, int]:
             if os.path.islink(path)  # noqa: PTH114 (100,000 files)
         )
     return images, links
+
+
+def images_elsewhere(root: Path, folders: Collection[str]) -> dict[str, int]:
+    """The images of a folder that are in none of the sub-folders named.
+
+    Args:
+        root: The folder.
+        folders: Names of sub-folders that are read.
+
+    Returns:
+        Number of images by sub-folder, sorted; "." stands for those directly in `root`. Links
+        that lead out are not followed.
+
+    Raises:
+        ManifestError: If a folder below `root` cannot be read.
+    """
+    children = sorted(root.iterdir())
+    loose = sum(_is_image(child.name) for child in children if child.is_file())
+    home = os.path.realpath(root)
+    inside = (child for child in children if _is_below(os.path.realpath(child), home))
+    others = _seen(child.name for child in inside if child.is_dir())
+    counts = {".": loose} | {n: count_images(root / n)[0] for n in others if n not in folders}
+    return {name: count for name, count in counts.items() if count}
+
+
+def note_elsewhere(counts: Mapping[str, int]) -> list[str]:
+    """A sentence on images that are not read, as `images_elsewhere` counts them; none if none."""
+    if not counts:
+        return []
+    told = name_some([f"{name} ({count:,})" for name, count in counts.items()])
+    return [f"{sum(counts.values()):,} image(s) that lie elsewhere are not read: {told}."]
 
 
 def _check_files(root: Path, folder: str, files: list[str], outside_links: bool) -> None:

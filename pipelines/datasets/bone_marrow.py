@@ -18,7 +18,13 @@ import pandas as pd
 
 from pipelines.class_table import BONE_MARROW_CODES
 from pipelines.errors import ManifestError, name_some
-from pipelines.image_files import ImageFiles, find_images, refuse_case_twins, refuse_outside
+from pipelines.image_files import (
+    ImageFiles,
+    find_images,
+    images_elsewhere,
+    refuse_case_twins,
+    refuse_outside,
+)
 from pipelines.labels import BONE_MARROW_CLASSES
 from pipelines.manifest import Manifest, make_manifest
 
@@ -49,9 +55,9 @@ def read(path: Path) -> Manifest:
         ``code`` is the folder.
 
     Raises:
-        ManifestError: If a folder is no code or no sub-folder of numbers, a file's name begins
-            with another code than its folder, a folder is empty, names differ by capitals only,
-            or a link leads out.
+        ManifestError: If a folder is no code or no sub-folder of numbers, images lie beside the
+            folder of the codes, a file's name begins with another code than its folder, a folder
+            is empty, names differ by capitals only, or a link leads out.
     """
     root = _code_root(path)
     if root is None:
@@ -63,6 +69,12 @@ def read(path: Path) -> Manifest:
     found = find_images(root, outside_links=False)
     refuse_case_twins((*found.paths, *found.empty_folders), root)
     faults = list(_faults(found))
+    beside = {} if root == path else images_elsewhere(path, [root.name])
+    if beside:
+        faults.append(
+            f"images beside the folder {root.name!r} would not be read: {name_some(beside)}; "
+            "name one folder, or read all of them with the kind folders"
+        )
     if faults:
         raise ManifestError(f"{root} cannot be read: " + ";\n  ".join(faults) + ".")
     inside = "" if root == path else f"{root.name}/"

@@ -16,7 +16,13 @@ import pandas as pd
 
 from pipelines.errors import ManifestError, name_some
 from pipelines.expert_votes import ExpertRule, describe_not_counted, tally_votes
-from pipelines.image_files import find_images, refuse_case_twins, refuse_outside
+from pipelines.image_files import (
+    find_images,
+    images_elsewhere,
+    note_elsewhere,
+    refuse_case_twins,
+    refuse_outside,
+)
 from pipelines.labels import HAL_CLASSES
 from pipelines.manifest import Manifest, make_manifest
 from pipelines.tables import read_text_table
@@ -81,6 +87,7 @@ def read(
     if not parts:
         raise ManifestError(f"No image below {path} counts. " + " ".join(notes))
     table = pd.concat(parts, ignore_index=True)
+    notes += note_elsewhere(images_elsewhere(path, databases))
     notes += _absent_classes(path, databases, set(table["label"]), " ".join(notes))
     chosen = table[table["subset"].isin(wanted)]
     if chosen.empty:

@@ -19,7 +19,13 @@ from pipelines.class_names import ancestors, preferred_name
 from pipelines.class_table import PBC_PREFIXES
 from pipelines.datasets import csv_table
 from pipelines.errors import ManifestError, name_rows, name_some
-from pipelines.image_files import find_images, refuse_case_twins, refuse_outside
+from pipelines.image_files import (
+    find_images,
+    images_elsewhere,
+    note_elsewhere,
+    refuse_case_twins,
+    refuse_outside,
+)
 from pipelines.labels import HAL_CLASSES, PBC_CLASSES
 from pipelines.manifest import Manifest, check_manifest, make_manifest
 from pipelines.tables import read_text_table
@@ -33,12 +39,17 @@ _TABLE_COLUMNS = ("path", "label", "prefix", "smallest_subset")
 
 
 def recognise(path: Path) -> str | None:
-    """The 8 class folders (at the root or one folder below), or the table with prefixes."""
+    """The 8 class folders (at the root or one folder below), or the table with prefixes.
+
+    Where other folders hold images too, they may be further classes or the other side of a split:
+    it is another data set, of which nothing must be passed over.
+    """
     if _has_table(path):
         return "manifest.csv has the columns prefix and smallest_subset"
-    if path.is_dir() and _class_root(path) is not None:
-        return f"it holds the folders {', '.join(PBC_CLASSES)}"
-    return None
+    root = _class_root(path) if path.is_dir() else None
+    if root is None or any(name.split("/")[-1] != "." for name in _elsewhere(path, root)):
+        return None
+    return f"it holds the folders {', '.join(PBC_CLASSES)}"
 
 
 def read(
@@ -61,7 +72,8 @@ def read(
         The manifest, with the further column ``prefix``: the finer label that a file's name
         begins with (SNE segmented and BNE band neutrophil; MMY metamyelocyte, MY myelocyte, PMY
         promyelocyte; NEUTROPHIL and IG where it was not told). The table's split is kept. With
-        `fine`, the further column ``label_given`` is the folder.
+        `fine`, the further column ``label_given`` is the folder. Images beside the 8 folders are
+        counted in the notes.
 
     Raises:
         ManifestError: If there is no such subset or nothing that tells it, or with `fine` a
@@ -104,6 +116,14 @@ def _class_root(path: Path) -> Path | None:
         if all((folder / name).is_dir() for name in PBC_CLASSES):
             return folder
     return None
+
+
+def _elsewhere(path: Path, root: Path) -> dict[str, int]:
+    """Number of images beside the 8 folders of `root`, by folder relative to `path`."""
+    beside = {} if root == path else images_elsewhere(path, [root.name])
+    inside = "" if root == path else f"{root.name}/"
+    within = images_elsewhere(root, PBC_CLASSES)
+    return beside | {f"{inside}{name}": count for name, count in within.items()}
 
 
 def _read_table(path: Path, subset: str | None) -> Manifest:
@@ -149,7 +169,7 @@ def _read_folders(path: Path, outside_links: bool) -> Manifest:
     )
     manifest = make_manifest(table, path, PBC_CLASSES)
     check_manifest(manifest, files=False)
-    return manifest
+    return manifest.with_notes(*note_elsewhere(_elsewhere(path, root)))
 
 
 def _with_fine_labels(manifest: Manifest) -> Manifest:

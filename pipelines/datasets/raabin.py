@@ -18,7 +18,14 @@ import pandas as pd
 
 from pipelines.class_names import preferred_name
 from pipelines.errors import ManifestError, name_some
-from pipelines.image_files import ImageFiles, find_images, refuse_case_twins, refuse_outside
+from pipelines.image_files import (
+    ImageFiles,
+    find_images,
+    images_elsewhere,
+    note_elsewhere,
+    refuse_case_twins,
+    refuse_outside,
+)
 from pipelines.labels import RAABIN_CLASSES
 from pipelines.manifest import Manifest, make_manifest
 
@@ -78,7 +85,9 @@ def read(path: Path, *, test: str = "AB") -> Manifest:
     present = set(table["label"])
     manifest = make_manifest(table, path, [name for name in RAABIN_CLASSES if name in present])
     left = [folder.name for name, folder in parts if (name, folder) not in wanted]
-    return manifest.with_notes(f"Not asked for: {', '.join(left)}.") if left else manifest
+    notes = [f"Not asked for: {', '.join(left)}."] if left else []
+    beside = images_elsewhere(path, [folder.name for _, folder in parts])
+    return manifest.with_notes(*notes, *note_elsewhere(beside))
 
 
 def _parts(path: Path) -> list[tuple[str, Path]]:

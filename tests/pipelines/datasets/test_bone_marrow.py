@@ -58,6 +58,14 @@ def test_what_lies_wrong_is_named(tmp_path, extra, message):
         open_dataset(tmp_path)
 
 
+def test_a_second_folder_of_codes_is_not_passed_over(tmp_path):
+    for side in ("test", "train"):
+        write_bone_marrow(tmp_path, side)
+    with pytest.raises(ManifestError, match="beside the folder 'test' would not be read: 'train'"):
+        open_dataset(tmp_path)
+    assert len(open_dataset(tmp_path, "folders")) == 10
+
+
 def test_an_empty_folder(tmp_path):
     write_bone_marrow(tmp_path)
     (tmp_path / "KSC").mkdir()

@@ -56,13 +56,38 @@ def test_a_table_with_unknown_subsets(tmp_path):
 @pytest.mark.parametrize("inside", ["", "PBC_dataset_normal_DIB"])
 def test_the_folders_as_published(tmp_path, inside):
     write_images(tmp_path / inside, PUBLISHED)
-    write_images(tmp_path / inside, ["notes/scan.png"])
+    write_table(tmp_path / inside / "notes" / "read_me.txt", "no image")
     assert recognise(tmp_path)[0] == "pbc"
     table = open_dataset(tmp_path).table
     assert table["path"].tolist() == [str(Path(inside) / name) for name in sorted(PUBLISHED)]
     assert set(table["prefix"]) == set(PREFIXES)
     with pytest.raises(ManifestError, match=r"no manifest.csv with a column smallest_subset"):
         open_dataset(tmp_path, subset="tiny")
+
+
+def test_images_beside_the_eight_folders_are_not_passed_over(tmp_path):
+    write_images(tmp_path, [*PUBLISHED, "blast/1.png", "blast/2.png"])
+    assert recognise(tmp_path)[0] == "folders"
+    manifest = open_dataset(tmp_path, "pbc")
+    assert len(manifest) == 8
+    assert "2 image(s) that lie elsewhere are not read: 'blast (2)'." in manifest.notes
+
+
+@pytest.mark.parametrize("inside", ["", "PBC"])
+def test_an_image_outside_all_folders_is_told(tmp_path, inside):
+    write_images(tmp_path / inside, [*PUBLISHED, "overview.png"])
+    manifest = open_dataset(tmp_path)
+    assert manifest.notes[0].startswith("Read as pbc")
+    assert "1 image(s) that lie elsewhere are not read" in manifest.notes[1]
+
+
+def test_the_eight_folders_on_each_side_are_a_split(tmp_path):
+    for side in ("train", "test"):
+        write_images(tmp_path / side, PUBLISHED)
+    manifest = open_dataset(tmp_path)
+    assert manifest.notes[0].startswith("Read as folders")
+    assert [len(manifest.rows(side)) for side in ("train", "test")] == [8, 8]
+    assert "8 image(s) that lie elsewhere" in " ".join(open_dataset(tmp_path, "pbc").notes)
 
 
 def test_an_empty_class_folder_is_an_error(tmp_path):
