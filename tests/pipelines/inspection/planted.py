@@ -45,9 +45,14 @@ def draw_files(root: Path, number: int) -> dict[str, list[Path]]:
         folder = root / ("neutrophil" if name == "segmented_neutrophil" else name)
         files = sorted(folder.iterdir())
         np.random.default_rng(5).shuffle(files)
-        fitting = (file for file in files if Image.open(file).size == (360, 363))
+        fitting = (file for file in files if size_of(file) == (360, 363))
         drawn[name] = list(islice(fitting, number))
     return drawn
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
 
 
 def read_cells(files: dict[str, list[Path]]) -> dict[str, list[np.ndarray]]:
