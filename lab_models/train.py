@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from lab_models.class_batches import check_batches
 from lab_models.environment import describe_environment
+from lab_models.recipe_data import check_given_split, read_data
 from lab_models.recipes import Recipe, differences, get_recipe, list_recipes
 from lab_models.runs import (
     RunDirectory,
@@ -25,11 +26,8 @@ from lab_models.runs import (
 )
 from lab_models.start_from import check_start, copy_start, load_start
 from lab_models.training_features import save_training_features
-from pipelines.class_mapping import class_set, map_manifest
-from pipelines.datasets import open_dataset
 from pipelines.image_cache import ImageCache
-from pipelines.labels import order_classes
-from pipelines.manifest import Manifest, make_manifest, read_manifest, write_manifest
+from pipelines.manifest import Manifest, read_manifest, write_manifest
 from pipelines.quarantine import split_off_unreadable, write_quarantine
 from pipelines.smear import smears_digest, write_smears
 from pipelines.split import describe_split, split_manifest
@@ -87,14 +85,12 @@ def start_run(
         LabError: If the recipe or the data are not fit to train; nothing is left behind.
     """
     started = time.perf_counter()
-    if isinstance(data, Manifest):
-        manifest = _choose(recipe, _mapped(recipe, data))
-    else:
-        manifest = _read(recipe, data or draw_smears(recipe, smears_folder, say))
+    manifest = read_data(recipe, data or draw_smears(recipe, smears_folder, say))
     manifest, quarantine = split_off_unreadable(manifest)
     say(f"read {len(manifest):,} images in {len(manifest.classes)} classes from {manifest.root}")
     if len(quarantine):
         say(f"{len(quarantine)} files cannot be read and are left out; see quarantine.csv")
+    check_given_split(recipe, manifest)
     settings = dataclasses.replace(recipe.data.split, seed=recipe.seed)
     manifest = split_manifest(manifest, settings)
     statement = describe_split(manifest, settings)
@@ -206,44 +202,6 @@ def _say_fifths(say: Say) -> Callable[[int, int], None]:
             say(f"drew {done:,} of {total:,}")
 
     return progress
-
-
-def _read(recipe: Recipe, folder: Path) -> Manifest:
-    options: dict[str, Any] = {"subset": recipe.data.subset} if recipe.data.subset else {}
-    classes = recipe.data.map_classes or None
-    return _choose(recipe, open_dataset(folder, classes=classes, **options))
-
-
-def _mapped(recipe: Recipe, manifest: Manifest) -> Manifest:
-    onto = recipe.data.map_classes
-    if not onto or set(manifest.table["label"]) <= set(class_set(onto)):
-        return manifest
-    return map_manifest(manifest, onto)
-
-
-def _choose(recipe: Recipe, manifest: Manifest) -> Manifest:
-    """The sources and classes that the recipe names."""
-    if recipe.data.sources:
-        known = sorted(set(manifest.table["source"]))
-        missing = [s for s in recipe.data.sources if s not in known]
-        if missing:
-            raise LabError(f"The data has no sources {missing}; there are: {known}.")
-        keep = manifest.table["source"].isin(recipe.data.sources)
-        table = manifest.table[keep].reset_index(drop=True)
-        fewer = make_manifest(table, manifest.root, _order_left(recipe, manifest, table["label"]))
-        manifest = fewer.with_notes(*manifest.notes)
-    if recipe.data.classes:
-        ordered = make_manifest(manifest.table, manifest.root, recipe.data.classes)
-        manifest = ordered.with_notes(*manifest.notes)
-    return manifest
-
-
-def _order_left(recipe: Recipe, manifest: Manifest, labels: Iterable[str]) -> tuple[str, ...]:
-    """The classes that some sources hold; those that data was mapped onto keep their order."""
-    left = set(labels)
-    if recipe.data.map_classes:
-        return tuple(name for name in manifest.classes if name in left)
-    return order_classes(left)
 
 
 def _check_counts(manifest: Manifest, recipe: Recipe, say: Say) -> None:
