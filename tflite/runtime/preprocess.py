@@ -122,7 +122,7 @@ def _decode_file(opened: Union[str, Path, io.BytesIO], name: str) -> Image.Image
             f"{name} is empty or no image that can be read ({', '.join(IMAGE_FORMATS)})."
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(_too_large(name, "far more")) from None
+        raise ImageError(_too_large(name, "far too many")) from None
     except PermissionError as error:
         raise ImageError(f"{name} cannot be read: {error.strerror}.") from None
     # A damaged file can raise nearly anything from inside a decoder.
