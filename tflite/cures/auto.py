@@ -87,7 +87,7 @@ CURES = (
         PostTraining(_MSE, bias_correction=True),
         swaps_activations=True,
     ),
-    Cure(TRAINING, "the network is trained on, with quantisation simulated", "more minutes", None),
+    Cure(TRAINING, "the network is trained on, with quantisation simulated", "minutes", None),
 )
 
 
