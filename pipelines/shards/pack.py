@@ -14,6 +14,7 @@ from pipelines.image_names import PACKED_FROM
 from pipelines.leaks import check_leaks
 from pipelines.manifest import Manifest, write_manifest
 from pipelines.quarantine import Progress, leave_out, write_quarantine
+from pipelines.same_content import same_content
 from pipelines.shards.pack_file import MANIFEST, PACK, QUARANTINE, Pack, Shard, write_pack
 from pipelines.shards.plan import PackPlan, plan_pack
 from pipelines.shards.records import Row, WrittenShard, write_shard
@@ -76,7 +77,7 @@ def pack_dataset(
     Raises:
         ManifestError: If `folder` is or lies in a folder with images to be packed, or holds
             something else, images cannot be read or were changed since an earlier call, the split
-            fails or leaks, or the folder cannot be written to.
+            fails or leaks (equal pixels on two sides included), or the folder cannot be written to.
         ImageError: If a file vanishes meanwhile.
     """
     settings, split = settings or PackSettings(), split or SplitPlan()
@@ -139,7 +140,7 @@ def _readable(manifest: Manifest, unreadable: pd.DataFrame, settings: PackSettin
     raise ManifestError(
         f"{len(unreadable)} image(s) cannot be read, so nothing was packed:\n{shown}"
         + (f"\n  and {rest} more" if rest > 0 else "")
-        + "\nMend them, or ask for them to be left out; they are listed in a quarantine then."
+        + "\nMend them, or leave them out (--leave-out-unreadable), which lists them."
     )
 
 
@@ -225,6 +226,7 @@ def _finish(
 ) -> Pack:
     folder, making = unfinished.folder, unfinished.path
     pointing = _pointing(manifest, plan, shards)
+    _refuse_equal_pixels(manifest, [str(folder / path) for path in pointing.table["path"]])
     if settings.leave_out_unreadable:
         write_quarantine(begun.unreadable, making / QUARANTINE)
         (making / QUARANTINE).replace(folder / QUARANTINE)
@@ -243,6 +245,21 @@ def _finish(
     write_pack(pack, making)
     (making / PACK).replace(folder / PACK)
     return pack
+
+
+def _refuse_equal_pixels(manifest: Manifest, packed: list[str]) -> None:
+    """Refuses a split that leaks in the pack alone: whoever reads the pack would refuse it.
+
+    Cut-outs are compared by file and box before they are packed, by their pixels afterwards.
+    """
+    try:
+        check_leaks(manifest, same_content(packed))
+    except ManifestError as error:
+        raise ManifestError(
+            f"{error} They lie in different places and hold the same pixels. `lab-models data "
+            "inspect` finds such near duplicates and `lab-models data clean` leaves them out; pack "
+            "the manifest it writes."
+        ) from None
 
 
 def _pointing(manifest: Manifest, plan: PackPlan, shards: list[WrittenShard]) -> Manifest:

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from pipelines.datasets import open_dataset
 from pipelines.errors import ManifestError
@@ -209,6 +210,26 @@ def test_a_pack_is_split_as_its_folder(tmp_path):
     subsets = SubsetSettings((("few", 10), ("all", 40)))
     few = [choose_subset(m, "few", subsets).table for m in (manifest, packed)]
     assert few[0]["path"].tolist() == few[1]["packed_from"].tolist()
+
+
+def test_equal_pixels_on_two_sides_are_no_pack(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 32, 3), np.uint8)
+    pixels[:, 16:] = pixels[:, :16]
+    fields = tmp_path / "fields"
+    fields.mkdir()
+    Image.fromarray(pixels).save(fields / "a.png")
+    Image.fromarray(pixels[:, ::-1]).save(fields / "b.png")
+    paths = ["a.png#xywh=0,0,16,16", "a.png#xywh=16,0,16,16", "b.png#xywh=0,0,16,16"]
+    sides = {"split": ["train", "validation", "train"]}
+    manifest = make_manifest(pd.DataFrame({"path": paths, "label": list("xxy"), **sides}), fields)
+    with pytest.raises(ManifestError, match="hold the same pixels") as caught:
+        pack_dataset(manifest, tmp_path / "one")
+    assert all(f"'{path}'" in str(caught.value) for path in paths[:2])
+    with pytest.raises(ManifestError, match="not finished"):
+        open_dataset(tmp_path / "one")
+    kept = make_manifest(manifest.table.drop(index=1), fields)
+    pack_dataset(kept, tmp_path / "two")
+    assert len(open_dataset(tmp_path / "two")) == 2
 
 
 def test_classes_keep_their_order(tmp_path):
