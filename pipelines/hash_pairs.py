@@ -74,9 +74,11 @@ def find_pairs(
         Rows int64 ``(pairs, 2)``, the smaller first, ascending; and the bits int64 ``(pairs,)``
         by which they differ, in the way they fit best.
     """
-    found = np.concatenate([np.zeros((0, 3), np.int64), *_found(hashes, distance, progress)])
+    rows = np.flatnonzero(hashes.usable)
+    parts = _Search(hashes.words[rows], distance).run(progress)
+    found = np.concatenate([np.zeros((0, 3), np.int64), *parts])
     found = found[np.lexsort((found[:, 1], found[:, 0]))]
-    return found[:, :2], found[:, 2]
+    return rows[found[:, :2]], found[:, 2]
 
 
 def group_images(
@@ -84,7 +86,8 @@ def group_images(
 ) -> np.ndarray:
     """Groups of images that hang together by pairs of `find_pairs`, if only through others.
 
-    The pairs themselves are not kept: thousands of copies of one picture have millions.
+    The pairs themselves are not kept, and images that are known to hang together are not compared
+    any more: thousands of copies of one picture have millions of pairs.
 
     Args:
         hashes: As of `find_pairs`.
@@ -94,13 +97,18 @@ def group_images(
     Returns:
         As `join_pairs`.
     """
-    most = max(_LINKS, 4 * len(hashes))
+    rows = np.flatnonzero(hashes.usable)
+    search = _Search(hashes.words[rows], distance)
+    most = max(_LINKS, 4 * len(rows))
     links = np.zeros((0, 2), np.int64)
-    for pairs in _found(hashes, distance, progress):
+    for pairs in search.run(progress):
         links = np.concatenate([links, pairs[:, :2]])
         if len(links) > most:
-            links = _fewest_pairs(join_pairs(links, len(hashes)))
-    return join_pairs(links, len(hashes))
+            search.groups = join_pairs(links, len(rows))
+            links = _fewest_pairs(search.groups)
+    groups = np.full(len(hashes), -1, np.int64)
+    groups[rows] = join_pairs(links, len(rows))
+    return groups
 
 
 def join_pairs(pairs: np.ndarray, number: int) -> np.ndarray:
@@ -135,21 +143,6 @@ def _fewest_pairs(groups: np.ndarray) -> np.ndarray:
     return pairs[pairs[:, 0] < pairs[:, 1]]
 
 
-def _found(hashes: ImageHashes, distance: int, progress: Progress | None) -> Iterator[np.ndarray]:
-    """All pairs (first, second, bits), each once, a task at a time."""
-    rows = np.flatnonzero(hashes.usable)
-    search = _Search(hashes.words[rows], distance)
-    tasks = [
-        (start, band)
-        for start in range(0, len(rows), _BLOCK)
-        for band in range(start, len(rows), _BAND)
-    ]
-    for done, pairs in enumerate(_few_at_a_time(search.pairs, tasks), 1):
-        yield np.concatenate([rows[pairs[:, :2]], pairs[:, 2:]], axis=1)
-        if progress:
-            progress(done, len(tasks))
-
-
 def _few_at_a_time(
     work: Callable[[int, int], np.ndarray], tasks: Iterable[tuple[int, int]]
 ) -> Iterator[np.ndarray]:
@@ -171,15 +164,27 @@ class _Search:
     Args:
         words: uint64 ``(images, turns, words)``.
         distance: Bits by which two hashes may differ at most.
+
+    ``groups``: int64 ``(images,)``; pairs within a group (-1 is none) are passed over.
     """
 
     def __init__(self, words: np.ndarray, distance: int) -> None:
         self.words, self.distance = words, distance
+        self.groups = np.full(len(words), -1, np.int64)
         self.upright = _FourTurns(words, transposed=False)
         turned = [_FourTurns(words, transposed=True)] if words.shape[1] > 1 else []
         self.forms = [self.upright, *turned]
 
-    def pairs(self, start: int, band: int) -> np.ndarray:
+    def run(self, progress: Progress | None) -> Iterator[np.ndarray]:
+        """All pairs (first, second, bits), each once, a task at a time."""
+        starts = range(0, len(self.words), _BLOCK)
+        tasks = [(start, band) for start in starts for band in range(start, len(self.words), _BAND)]
+        for done, pairs in enumerate(_few_at_a_time(self._pairs, tasks), 1):
+            yield pairs
+            if progress:
+                progress(done, len(tasks))
+
+    def _pairs(self, start: int, band: int) -> np.ndarray:
         """Those with the first image in the block at `start` and the second in that band.
 
         Returns:
@@ -197,8 +202,9 @@ class _Search:
 
     def _compare(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Those of these pairs that are near, compared turn by turn."""
-        ahead = first < second
-        first, second = first[ahead], second[ahead]
+        groups = self.groups  # may be replaced meanwhile
+        asked = (first < second) & ((groups[first] < 0) | (groups[first] != groups[second]))
+        first, second = first[asked], second[asked]
         bits = np.bitwise_count(self.words[first, :1] ^ self.words[second])
         least = bits.sum(axis=2, dtype=np.int64).min(axis=1)
         return np.stack([first, second, least], axis=1)[least <= self.distance]
