@@ -141,6 +141,8 @@ def _files(earlier: RunDirectory, run: RunDirectory) -> tuple[tuple[Path, Path],
 
 
 def _take(model: Any, loaded: Any, path: Path) -> None:
+    import keras
+
     mine, theirs = ([tuple(w.shape) for w in m.weights] for m in (model, loaded))
     if mine != theirs:
         raise RunError(
@@ -148,3 +150,7 @@ def _take(model: Any, loaded: Any, path: Path) -> None:
             "the recipe was changed after the run was started."
         )
     model.set_weights(loaded.get_weights())
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.Normalization):
+            # It computes with a copy of its mean and variance, which set_weights does not renew.
+            layer.finalize_state()

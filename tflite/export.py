@@ -29,7 +29,7 @@ from tflite.compare import (
 )
 from tflite.conversion_checks import ConversionChecks
 from tflite.convert import PostTraining
-from tflite.cures.auto import NONE, Aim, Cured, Retraining, cure_names
+from tflite.cures.auto import NONE, Aim, Cured, Retraining, cure_names, named_cure
 from tflite.make_files import FileMaker
 from tflite.parity_files import parity_table, scores_table, write_parity
 from tflite.quantization_recipes import (
@@ -217,7 +217,7 @@ def export_model(
                 labels,
                 recipe,
                 origin,
-                {**calibration, **_cure(made[recipe.name])} if recipe.calibrated else None,
+                _calibration(calibration, made[recipe.name]) if recipe.calibrated else None,
                 _parity_figures(parity, recipe, faults),
                 scores[recipe.name],
             )
@@ -264,6 +264,15 @@ def _cure(cured: Cured) -> dict[str, Any]:
     tried = [attempt.to_dict() for attempt in cured.attempts]
     training = {"training": dict(cured.training)} if cured.training else {}
     return {"cure": cured.cure, "tried": tried, **training}
+
+
+def _calibration(described: Mapping[str, Any], cured: Cured) -> dict[str, Any]:
+    """How one file was calibrated: a cure has an observer of its own, or trained ranges."""
+    if cured.cure == NONE:
+        return {**described, **_cure(cured)}
+    post_training = named_cure(cured.cure).post_training
+    observer = "trained" if post_training is None else post_training.calibration.observer
+    return {**described, "observer": observer, **_cure(cured)}
 
 
 def _measure(

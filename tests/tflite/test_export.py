@@ -186,6 +186,7 @@ def test_a_swapped_network_is_compared_with_the_original(quick, model):
     sidecar = json.loads((export.folder / "model_int8.json").read_text())
     assert sidecar["calibration"]["cure"] == "activation_swap"
     assert sidecar["calibration"]["training"] == record
+    assert sidecar["calibration"]["observer"] == "mse"
     parity = json.loads((export.folder / "parity.json").read_text())
     assert parity["cures"]["int8_full"]["training"] == record
     assert export.cures == {"int8_full": "activation_swap"}
