@@ -107,6 +107,7 @@ def pack_dataset(
         raise ManifestError(unfinished.other("this data set with other options"))
     begun = Begun(source, plan.digest, stamps, unreadable)
     with _told(folder), unfinished.lock():
+        unfinished.check_alone(earlier is not None)
         if earlier is None:
             unfinished.begin(begun)
         records = _Records(chosen, stamps, settings.workers)

@@ -155,6 +155,21 @@ class UnfinishedPack:
                 ) from None
             yield
 
+    def check_alone(self, begun: bool) -> None:
+        """Refuses a folder in which another process did something before the lock was taken.
+
+        Args:
+            begun: Whether a packing that had been begun was found here.
+
+        Raises:
+            ManifestError: If meanwhile it was finished, or another one begun.
+        """
+        if (self.folder / PACK).exists() or (self.path / _STATE).exists() != begun:
+            raise ManifestError(
+                f"Another process packed into {self.folder} meanwhile; repeat the command, or name "
+                "another folder."
+            )
+
     def finished_shard(self, name: str) -> WrittenShard | None:
         """A shard that an earlier call completed and that still is as it was written."""
         try:

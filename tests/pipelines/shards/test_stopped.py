@@ -253,6 +253,30 @@ def test_two_at_once_are_refused(tmp_path):
     pack_dataset(manifest, tmp_path / "pack", small_shards(), steps=steps)
 
 
+@pytest.mark.parametrize("stop", [None, 4])
+def test_what_another_process_packed_meanwhile_is_not_written_over(tmp_path, stop):
+    """It finished, or was stopped, while this one was still opening images."""
+    other = cells(tmp_path / "others", 8)
+    folder = tmp_path / "pack"
+
+    def steps(step):
+        def count(done, total):
+            if (step, done) == ("opened", 1):
+                if stop is None:
+                    pack_dataset(other, folder, small_shards())
+                else:
+                    stopped_pack(tmp_path, stop, other)
+
+        return count
+
+    with pytest.raises(ManifestError, match="Another process packed into"):
+        pack_dataset(cells(tmp_path / "cells"), folder, small_shards(), steps=steps)
+    if stop is not None:
+        pack_dataset(other, folder, small_shards())
+    packed = open_dataset(folder, verify=True)
+    assert sorted(packed.table["packed_from"]) == sorted(other.table["path"])
+
+
 @pytest.mark.parametrize("where", ["cells", "cells/x", "cells/x/pack"])
 def test_a_folder_of_the_images_is_refused(tmp_path, where):
     manifest = cells(tmp_path / "cells")
