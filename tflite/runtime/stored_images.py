@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Union
@@ -34,13 +35,15 @@ def read_stored(reference: ImageReference) -> Union[str, bytes, np.ndarray]:
     start, length = reference.span
     try:
         with Path(reference.file).open("rb") as file:
+            # Before reading: a wrong length may be more than fits into memory.
+            if start + length > file.seek(0, os.SEEK_END):
+                raise ImageError(
+                    f"{reference} leads beyond the end of the file, which is truncated."
+                )
             file.seek(start)
-            content = file.read(length)
+            return file.read(length)
     except OSError as error:
         raise ImageError(f"{reference.file} cannot be read: {error.strerror}.") from None
-    if len(content) < length:
-        raise ImageError(f"{reference} leads beyond the end of the file, which is truncated.")
-    return content
 
 
 def _as_pixels(item: np.ndarray) -> np.ndarray:

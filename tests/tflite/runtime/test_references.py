@@ -108,6 +108,7 @@ def test_boxes_are_cut_from_the_upright_image(tmp_path, orientation):
         ("#xywh=30,0,1,1", "leads out of the image"),
         ("#xywh=0,0,0,5", "leads out of the image"),
         ("#bytes=0,100000", "truncated"),
+        ("#bytes=0,9999999999999999", "truncated"),
         ("#bytes=0,0", "empty or no image"),
         ("#bytes=10,50", "no image"),
         ("#array=images,0", "no NumPy archive"),
