@@ -18,10 +18,16 @@ def whole_file(path: Union[str, Path]) -> Iterator[Path]:
 
     Args:
         path: The file to be written. Its folder is made when it is missing.
+
+    Raises:
+        OSError: If nothing can be written there; names `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(f"{path.suffix}", f".{path.stem}-", path.parent)
+    except OSError as error:  # of the temporary file, whose name nobody knows
+        raise OSError(error.errno, error.strerror, str(path)) from None
     os.close(handle)
     temporary = Path(name)
     try:
