@@ -163,11 +163,13 @@ def _add_slides(table: pd.DataFrame, folder: Path, database: str) -> None:
     file = folder / "slides.csv"
     if not file.exists():
         return
-    slides = (
-        read_text_table(file, ("slide",), ("hospital", "split"))
-        .drop_duplicates("slide")
-        .set_index("slide")
-    )
+    slides = read_text_table(file, ("slide",), ("hospital", "split")).drop_duplicates()
+    twice = slides.loc[slides["slide"].duplicated(), "slide"]
+    if len(twice):
+        raise ManifestError(
+            f"{file} says different things of the slide(s) {name_some(sorted(set(twice)))}."
+        )
+    slides = slides.set_index("slide")
     unlisted = sorted(set(names) - set(slides.index) - {""})
     if unlisted:
         raise ManifestError(f"{file} lacks the slide(s) {name_some(unlisted)} that are on disk.")

@@ -149,6 +149,7 @@ def test_folders_that_are_not_as_described(tmp_path, extra, message):
         ("experts.csv", ["path,label", "a,b"], "lacks the column.s. expert"),
         ("experts.csv", ["path,expert,label", "blast/9.png,E,blast"], "names no image of"),
         ("slides.csv", ["slide,split", "S9,train"], "lacks the slide.s. 'S1'"),
+        ("slides.csv", ["slide,split", "S1,train", "S1,test"], "different things of .* 'S1'"),
         ("slides.csv", ["slide,split", "S1,left"], "takes train or test, not 'left'"),
     ],
 )
