@@ -57,8 +57,9 @@ def class_set(classes: str | Sequence[str]) -> tuple[str, ...]:
         wanted = [name.strip() for name in classes.split(",") if name.strip()]
         if len(wanted) < 2:
             raise ManifestError(
-                f"There is no set of classes {classes!r}; there are {', '.join(CLASS_SETS)}. A "
-                "list of at least two class names with commas between them is taken as well."
+                f"There is no set of classes {classes!r}; there are "
+                f"{', '.join(map(_without_number, CLASS_SETS))}. A list of at least two class "
+                "names with commas between them is taken as well."
             )
     else:
         wanted = list(classes)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab_models.cli.dataset_options import read_options
+from lab_models.cli.dataset_options import read_dataset_options
 from lab_models.cli.split_options import add_split_options, plan_of
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings, split = _settings(arguments), plan_of(arguments)
     if arguments.path.is_dir():
         refuse_inside(arguments.out, arguments.path)
-    chosen = read_options(arguments.option, "--option", "subset=tiny")
-    if arguments.classes:
-        chosen["classes"] = arguments.classes
+    chosen = read_dataset_options(arguments.option, arguments.classes)
     manifest = open_dataset(arguments.path, arguments.kind, **chosen)
     import_tensorflow_quietly()
     try:

@@ -23,7 +23,7 @@ from typing import Any, get_args, get_type_hints
 
 from pipelines.class_mapping import map_manifest
 from pipelines.class_names import datasets as known_words
-from pipelines.errors import ManifestError
+from pipelines.errors import ManifestError, name_some
 from pipelines.manifest import Manifest
 
 _EXPECTED = "a folder with images, a table (.csv), an archive (.npz) or boxes (COCO's .json)"
@@ -65,6 +65,12 @@ def recognise(path: Path | str) -> tuple[str, str]:
     if path.is_dir() and not any(path.iterdir()):
         raise ManifestError(
             f"{path} holds no data set: the folder is empty. Expected was {_EXPECTED}."
+        )
+    tables = sorted(file.name for file in path.glob("*.csv"))
+    if tables:
+        raise ManifestError(
+            f"{path} holds no data set that is known. It holds {name_some(tables, 3)}: a table "
+            "with the columns path and label is read if it is given itself as the path."
         )
     tried = "".join(f"\n  {kind}: {_summary(kind)}" for kind in kinds())
     raise ManifestError(f"{path} holds no data set that is known. Looked for:{tried}")

@@ -154,7 +154,7 @@ def test_classes_are_mapped_and_what_is_lost_is_named(tmp_path, capsys):
     assert "3 images of 2 classes" in said
     assert "3 image(s) left out: 'neutrophil' is coarser" in said
     assert set(read_manifest(file).table["label"]) == {"lymphocyte", "hairy_cell"}
-    with pytest.raises(ManifestError, match="no set of classes 'mars'; there are hal20"):
+    with pytest.raises(ManifestError, match="no set of classes 'mars'; there are hal, pbc"):
         run(tmp_path, "--kind", "folders", "--classes", "mars")
 
 

@@ -130,3 +130,9 @@ def test_what_is_no_option_is_not_taken_for_one(tmp_path, name):
     BUILDERS["folders"](tmp_path)
     with pytest.raises(ManifestError, match=f"has no option {name}"):
         open_dataset(tmp_path, "folders", **{name: "folders"})
+
+
+def test_a_folder_with_a_table_of_another_name_says_how_to_read_it(tmp_path):
+    write_table(tmp_path / "cells.csv", "path,label", "a.png,x")
+    with pytest.raises(ManifestError, match=r"holds 'cells.csv': a table .* itself as the path"):
+        open_dataset(tmp_path)
