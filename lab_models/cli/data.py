@@ -77,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_leaks(manifests[0])
     for one in manifests:
         print(describe_dataset(one, unreadable), end="\n" if len(manifests) == 1 else "\n\n\n")
+    if all((one.table["split"] == "").all() for one in manifests):
+        print("\nTo see how they would be split: --split-by auto")
     if arguments.write:
         _write(manifests, arguments.write)
     if arguments.quarantine and unreadable is not None:

@@ -176,3 +176,13 @@ def test_images_that_lie_elsewhere_on_purpose_can_be_written_as_a_manifest(tmp_p
         run(tmp_path / "data", "--write", file)
     assert run(tmp_path / "data", "--option", "outside_links=true", "--write", file) == 0
     assert open_dataset(file).table["path"].tolist()[0] == "data/x/0.png"
+
+
+def test_data_without_a_split_says_how_to_see_one(tmp_path, capsys):
+    manifest_of(tmp_path / "cells", {"x": 8, "y": 8})
+    assert main(["data", str(tmp_path / "cells")]) == 0
+    assert "To see how they would be split: --split-by auto" in capsys.readouterr().out
+    assert main(["data", str(tmp_path / "cells"), "--split-by", "auto"]) == 0
+    told = capsys.readouterr().out
+    assert "To see how" not in told
+    assert "train 12, validation 4" in told
