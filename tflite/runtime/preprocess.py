@@ -154,7 +154,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I") or image.mode == "F":
         # Pillow's own conversion clips 16 bits at 255 and makes such images white.
-        grey = np.asarray(image).astype(np.int64) >> 8 if image.mode != "F" else np.asarray(image)
+        values = np.asarray(image)
+        # What NaN becomes as uint8 differs between processors.
+        grey = np.nan_to_num(values) if image.mode == "F" else values.astype(np.int64) >> 8
         return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")

@@ -129,6 +129,13 @@ def test_float_tiffs_are_taken_as_pixel_values_and_clipped():
     assert array[0, :, 0].tolist() == [0, 0, 127, 255]
 
 
+@pytest.mark.filterwarnings("error")
+def test_float_tiffs_without_numbers_have_defined_pixels():
+    values = np.array([[np.nan, np.inf, -np.inf]], np.float32)
+    array = np.asarray(decode_image(encode(Image.fromarray(values), "TIFF")))
+    assert array[0, :, 0].tolist() == [0, 255, 0]
+
+
 def test_palettes_are_looked_up():
     image = Image.fromarray(RGB).quantize(16)
     expected = np.asarray(image.convert("RGB"))
