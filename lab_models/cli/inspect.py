@@ -72,6 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         if cache is not None and new_cache:  # nothing could be read, so nothing is worth keeping
             shutil.rmtree(cache, ignore_errors=True)
         raise
+    except KeyboardInterrupt:
+        if cache is not None:
+            print("\nto go on: repeat the command; what was measured is kept", file=sys.stderr)
+        raise
     finally:
         _show("")
     unreadable = unreadable_files(inspection)

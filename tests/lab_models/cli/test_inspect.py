@@ -113,6 +113,17 @@ def test_an_interrupted_inspection_leaves_nothing_half_written_and_goes_on(tmp_p
     assert len(after) == 8
 
 
+@pytest.mark.parametrize("words", [[], ["--no-cache"]])
+def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, monkeypatch, words):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.inspection.inspector.inspect_dataset", stop)
+    manifest_of(tmp_path / "cells", {"x": 1, "y": 1})
+    main(["inspect", str(tmp_path / "cells"), "--out", str(tmp_path / "out"), *words])
+    assert ("to go on: repeat the command" in capsys.readouterr().err) == (not words)
+
+
 def test_a_foreign_folder_is_refused_before_the_work(tmp_path, capsys):
     manifest_of(tmp_path / "cells", {"x": 2})
     folder = str(tmp_path / "cells")
