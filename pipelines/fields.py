@@ -19,6 +19,7 @@ import pandas as pd
 from pipelines.boxes import Box, CutOut, CutSettings, box_fault, clip_box, cut_out
 from pipelines.errors import ManifestError, name_some
 from pipelines.field_images import check_field_images
+from pipelines.image_files import is_image
 from pipelines.manifest import Manifest, make_manifest
 
 _COPY = re.compile(r"(.+)_(?:jpe?g|png|bmp|tiff?|webp|gif)\.rf\.\w+\.\w+", re.IGNORECASE)
@@ -138,7 +139,7 @@ def cut_fields(
             continue
         cells.append(_Cell(image, drawn, cut_out(box, size, settings.cut)))
     cells, doubles = _without_doubles(cells)
-    notes += [*_counts(images, clipped, small, settings.cut), *doubles]
+    notes += [*_counts(images, clipped, small, settings.cut), *doubles, *_unnamed(root, images)]
     if not cells:
         raise ManifestError(f"No box of {root} can be cut out. {' '.join(notes)}".rstrip())
     if not settings.slide:
@@ -148,6 +149,25 @@ def cut_fields(
             "names of the images."
         )
     return make_manifest(_table(root, cells, settings.slide), root).with_notes(*notes)
+
+
+def _unnamed(root: Path, images: Sequence[FieldImage]) -> Iterator[str]:
+    """A sentence on images that lie beside those that are read and that no file names."""
+    named: dict[Path, set[str]] = defaultdict(set)
+    for image in images:
+        file = root / image.path
+        named[file.parent].add(file.name)
+    unnamed = [
+        file.name
+        for folder, names in named.items()
+        for file in folder.iterdir()
+        if is_image(file.name) and file.name not in names
+    ]
+    if unnamed:
+        yield (
+            f"{len(unnamed)} image(s) in the folders of the fields stand in no annotation that was read: "
+            f"{name_some(sorted(unnamed), 3)}."
+        )
 
 
 _Sound = list[tuple[FieldImage, DrawnBox, tuple[int, int]]]

@@ -57,7 +57,7 @@ def find_images(root: Path, outside_links: bool = False) -> ImageFiles:
     repeated: list[str] = []
     for folder, folders, files in _walk(root, repeated, outside_links):
         _check_files(root, folder, files, outside_links)
-        images = [name for name in files if _is_image(name)]
+        images = [name for name in files if is_image(name)]
         rest = set(files) - set(images)
         paths += [f"{folder}{name}" for name in images]
         others += [f"{folder}{name}" for name in rest]
@@ -84,8 +84,8 @@ def count_images(root: Path) -> tuple[int, int]:
     home = os.path.realpath(root)
     for folder, folders, files in os.walk(root, onerror=_refuse_unreadable):
         folders[:] = _seen(folders)
-        images += sum(_is_image(name) for name in files)
-        named = [*folders, *(name for name in files if _is_image(name))]
+        images += sum(is_image(name) for name in files)
+        named = [*folders, *(name for name in files if is_image(name))]
         joined = (f"{folder}/{name}" for name in named)
         links += sum(
             not _is_below(os.path.realpath(path), home)
@@ -110,7 +110,7 @@ def images_elsewhere(root: Path, folders: Collection[str]) -> dict[str, int]:
         ManifestError: If a folder below `root` cannot be read.
     """
     children = sorted(root.iterdir())
-    loose = sum(_is_image(child.name) for child in children if child.is_file())
+    loose = sum(is_image(child.name) for child in children if child.is_file())
     home = os.path.realpath(root)
     inside = (child for child in children if _is_below(os.path.realpath(child), home))
     others = _seen(child.name for child in inside if child.is_dir())
@@ -138,13 +138,14 @@ def _check_files(root: Path, folder: str, files: list[str], outside_links: bool)
                 mode = os.stat(path).st_mode  # noqa: PTH116 (100,000 files)
             except OSError:
                 continue  # to nothing, or to itself: it is told when the image is read
-        if _is_image(name) and not stat.S_ISREG(mode):
+        if is_image(name) and not stat.S_ISREG(mode):
             raise ManifestError(
                 f"{path} is no file but a pipe, a socket or a device; take it out of the data set."
             )
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
+    """Whether a file is taken for an image by its name; hidden files are not."""
     return name[0] != "." and name[name.rfind(".") :].lower() in SUFFIXES
 
 

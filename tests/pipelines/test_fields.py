@@ -41,6 +41,21 @@ def test_the_pixels_of_a_cell_are_those_of_its_box(tmp_path):
     assert manifest.table["field"].tolist() == ["a/1.png"] * 2
 
 
+def test_images_that_no_annotation_names_are_told(tmp_path):
+    for name in ("a/2.png", "a/3.jpg", "b/4.png"):
+        write_field(tmp_path / name, SIZE)
+    (tmp_path / "a" / "notes.txt").write_text("no image")
+    fields = [_field("a/1.png", ("RBC", 3, 5, 10, 12)), _field("a/2.png")]
+    notes = " ".join(_cut(tmp_path, *fields).notes)
+    assert (
+        "1 image(s) in the folders of the fields stand in no annotation that was read: '3.jpg'."
+        in notes
+    )
+    assert "stand in no annotation" not in " ".join(
+        _cut(tmp_path, *fields, _field("a/3.jpg")).notes
+    )
+
+
 def test_boxes_of_an_image_that_exif_turns_are_taken_from_the_upright_one(tmp_path):
     write_field(tmp_path / "1.jpg", (48, 64), orientation=6)
     manifest = _cut(tmp_path, _field("1.jpg", ("RBC", 3, 5, 60, 40)))
