@@ -165,8 +165,8 @@ def _unnamed(root: Path, images: Sequence[FieldImage]) -> Iterator[str]:
     ]
     if unnamed:
         yield (
-            f"{len(unnamed)} image(s) in the folders of the fields stand in no annotation that was read: "
-            f"{name_some(sorted(unnamed), 3)}."
+            f"{len(unnamed)} image(s) in the folders of the fields stand in no annotation that was "
+            f"read: {name_some(sorted(unnamed), 3)}."
         )
 
 
