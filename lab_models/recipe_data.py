@@ -27,7 +27,7 @@ def read_data(recipe: Recipe, data: Path | Manifest) -> Manifest:
     """
     if isinstance(data, Manifest):
         return _chosen(recipe, _mapped(recipe, data))
-    return _read(recipe, data)
+    return _chosen(recipe, _read(recipe, data))
 
 
 def check_given_split(recipe: Recipe, manifest: Manifest) -> None:
@@ -44,11 +44,12 @@ def check_given_split(recipe: Recipe, manifest: Manifest) -> None:
 
 
 def _read(recipe: Recipe, folder: Path) -> Manifest:
+    """The data set, or the subset of it that the recipe names."""
     subset, classes = recipe.data.subset, recipe.data.map_classes or None
     if not subset:
-        return _chosen(recipe, open_dataset(folder, classes=classes))
+        return open_dataset(folder, classes=classes)
     try:
-        return _chosen(recipe, open_dataset(folder, classes=classes, subset=subset))
+        return open_dataset(folder, classes=classes, subset=subset)
     except ManifestError as error:
         try:
             whole = open_dataset(folder, classes=classes)
