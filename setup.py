@@ -8,6 +8,7 @@ TRAIN = [
     "keras-cv==0.9.0",
     "cleanlab>=2.9",
     "defusedxml>=0.7.1",
+    "ImageHash>=4.3",
     "numpy>=2.0",
     "opencv-python-headless>=4.10",
     "pandas>=2.2",
@@ -28,7 +29,6 @@ EXPORT = [
     "onnxruntime>=1.23",
 ]
 DEVELOP = [
-    "ImageHash>=4.3",
     "hypothesis",
     "mypy",
     "openvino>=2026.4",

@@ -73,35 +73,23 @@ class NearDuplicateSettings:
 def hash_image(image: Image.Image, settings: NearDuplicateSettings) -> np.ndarray | None:
     """Perceptual hash: which low frequencies of the cosine transform are above their median.
 
-    The bits are those of `imagehash.phash` of every turn, found with one transform for all.
-
     Args:
         image: Any size and mode; compared in grey, at ``4 * hash_size`` pixels a side.
         settings: ``hash_size``, ``turns`` and ``minimum_contrast`` are used.
 
     Returns:
-        uint64 ``(turns, words)``, or None for an image that is too empty.
+        uint64 ``(turns, words)``, in the order of `pipelines.hash_pairs.TURNS`, or None for an
+        image that is too empty.
     """
-    from scipy.fft import dctn
+    import imagehash
 
     side = _PIXELS_PER_BIT * settings.hash_size
     small = image.convert("L").resize((side, side), Image.Resampling.LANCZOS)
-    pixels = np.asarray(small, np.float64)
-    if pixels.std() < max(settings.minimum_contrast, 1e-9):
+    if np.asarray(small).std() < max(settings.minimum_contrast, 1e-9):
         return None
-    # Turning the picture changes signs and places of the frequencies, not their size.
-    lowest = dctn(pixels)[: settings.hash_size, : settings.hash_size]
-    sign = 1 - np.arange(settings.hash_size) % 2 * 2  # of a frequency when mirrored
-    forms = np.stack(
-        [
-            (lowest.T if transposed else lowest)
-            * (sign[:, None] if rows else 1)
-            * (sign if columns else 1)
-            for transposed, rows, columns in (TURNS if settings.turns else TURNS[:1])
-        ]
-    )
-    bits = forms > np.median(forms, axis=(1, 2), keepdims=True)
-    return np.packbits(bits.reshape(len(forms), -1), axis=1).view(np.uint64)
+    turned = [small, *(small.transpose(turn) for turn in Image.Transpose if settings.turns)]
+    bits = [imagehash.phash(form, settings.hash_size, _PIXELS_PER_BIT).hash for form in turned]
+    return np.packbits(np.reshape(bits, (len(turned), -1)), axis=1).view(np.uint64)
 
 
 def hash_files(
