@@ -136,3 +136,12 @@ def test_a_folder_with_a_table_of_another_name_says_how_to_read_it(tmp_path):
     write_table(tmp_path / "cells.csv", "path,label", "a.png,x")
     with pytest.raises(ManifestError, match=r"holds 'cells.csv': a table .* itself as the path"):
         open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["hal", "raabin"])
+def test_images_beside_the_folders_of_a_kind_are_told(tmp_path, kind):
+    number = BUILDERS[kind](tmp_path)
+    write_images(tmp_path, ["mine/x/1.png", "mine/x/2.png"])
+    manifest = open_dataset(tmp_path, kind)
+    assert len(manifest) == number
+    assert "2 image(s) that lie elsewhere are not read: 'mine (2)'." in " ".join(manifest.notes)
