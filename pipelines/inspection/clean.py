@@ -35,7 +35,7 @@ class Cleaning:
     def describe(self) -> str:
         """How many images each finding took or changed, and how many remain."""
         lines = []
-        kinds_found = self.changes["finding"].str.partition(":")[0]
+        kinds_found = self.changes["finding"].str.split(":").str[0]
         for (kind, action), part in self.changes.groupby([kinds_found, "action"], sort=False):
             done = "left out" if action == "leave out" else "given another label"
             lines.append(f"{kind}: {part['path'].nunique():,} image(s) {done}")

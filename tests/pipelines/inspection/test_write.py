@@ -125,6 +125,13 @@ def test_cleaning_leaves_out_what_was_chosen_and_says_so(inspected, written, tmp
     assert all(path.exists() for path in before.paths())
 
 
+def test_applying_a_kind_without_findings_changes_nothing(tmp_path):
+    manifest = manifest_of(tmp_path / "cells", {"x": 3})
+    write_inspection(inspect_dataset(manifest), tmp_path / "out")
+    cleaning = clean_manifest(tmp_path / "out", ["burnt_out"])
+    assert cleaning.describe() == "3 images remain, 0 were left out."
+
+
 def test_cleaning_relabels(written):
     cleaning = clean_manifest(written, ["label_spelling"])
     before = read_manifest(written / "manifest.csv")
