@@ -15,13 +15,13 @@ from lab_models.predictions import SCORE_PREFIX
 from lab_models.runs import RunDirectory
 from tflite.runtime.contract import InputContract
 from tflite.runtime.errors import ImageError, LabError
+from tflite.runtime.images import IMAGE_SUFFIXES
 from tflite.runtime.npz_arrays import array_names
 from tflite.runtime.preprocess import prepare_image
 from tflite.runtime.references import file_of
 
 _KINDS_OF_PARTS = ("coco", "voc", "shards")
 _LISTS = (".csv", ".json")
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class FilePredictions:
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """The images meant by files and folders: folders are searched at any depth.
 
-    A file is taken whatever its suffix; in folders those of `SUFFIXES`, hidden ones left out.
+    A file is taken whatever its suffix; in folders those of `IMAGE_SUFFIXES`, hidden ones left out.
     References (see `tflite.runtime.references`) are taken as they are. NumPy archives mean every
     image in them; tables, shards, and folders with boxes (COCO, VOC) are opened as data sets, so
     that of fields the cells are meant.
@@ -54,7 +54,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     found = [file for path in paths for file in _images_of(path)]
     if not found:
         raise LabError(
-            f"No image in {', '.join(map(str, paths))}; looked for {', '.join(SUFFIXES)}."
+            f"No image in {', '.join(map(str, paths))}; looked for {', '.join(IMAGE_SUFFIXES)}."
         )
     return list(dict.fromkeys(found))
 
@@ -82,7 +82,7 @@ def _holds_parts(folder: Path) -> bool:
 def _images_in(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not hidden:
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and not hidden:
             yield path
 
 

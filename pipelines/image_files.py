@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import ManifestError, name_some
+from tflite.runtime.images import IMAGE_SUFFIXES
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
+SUFFIXES = frozenset(IMAGE_SUFFIXES)
 """Endings of files that are taken for images; whether they are is seen when they are decoded."""
 
 _SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN"))

@@ -7,7 +7,10 @@ from typing import List, Union
 
 from tflite.runtime.errors import ImageError
 
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"
+)  # fmt: skip
+"""Endings of files that are taken for images; whether they are is seen when they are decoded."""
 
 
 def find_images(folder: Union[str, Path]) -> List[Path]:
