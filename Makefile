@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 RECIPE ?= hal_c3003
 SCALE ?= demo
 OUT ?= runs
+PROCESSES ?= 2
 READY = .venv/.ready
 DEVICE = .venv-device/.ready
 RUN_IN = .venv/bin/
@@ -24,8 +25,8 @@ sanity: $(READY) ## the shortcut test: the cell or the database? DATA= SCALE= SE
 tflite: $(READY) ## turn a run into bundles for the device; RUN= (the newest run), OUT=, QUANT="int8_full int8_qat ...", CURE=auto
 	$(RUN_IN)lab-models export $(RUN) --runs-folder $(OUT) $(foreach q,$(QUANT),--quantization $(q)) $(if $(CURE),--cure $(CURE))
 
-test: $(READY) ## the fast tests
-	$(RUN_IN)pytest
+test: $(READY) ## the fast tests; PROCESSES=2 at once
+	$(RUN_IN)pytest -n $(PROCESSES) --dist loadfile
 
 test-slow: $(READY) ## the slow tests
 	$(RUN_IN)pytest -m slow --timeout 3600

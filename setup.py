@@ -35,6 +35,7 @@ DEVELOP = [
     "pandas-stubs",
     "pytest",
     "pytest-timeout",
+    "pytest-xdist",
     "ruff",
 ]
 
